@@ -1,0 +1,13 @@
+//! One call that happened, and everything that reads it.
+//!
+//! [`Call`] is opened by the pipeline before anything else and closed once, whatever happens. A closed call goes to the
+//! [`Recorder`](recorder::Recorder), which keeps it in a bounded queue; a thread of its own writes rows
+//! ([`table`]), adds up statistics ([`stats`]) and prints console lines ([`console`]). [`log`] asks the table,
+//! [`metrics`] counts for Prometheus on the spot.
+//!
+//! Must never: fail a call, wait in one (unless `log.on_full = "wait"` asks it to wait at the door), or keep what
+//! metadata says beyond the user agent and the request id.
+
+mod call;
+
+pub use call::{Call, Caller, Outcome, RequestId, State};
