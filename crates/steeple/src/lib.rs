@@ -11,4 +11,9 @@ pub mod model;
 pub mod method;
 pub mod record;
 
+pub mod interceptor;
+
+pub mod config;
+pub mod server;
+
 pub use error::{Code, Error, Result};

@@ -1,0 +1,3 @@
+//! The behaviour of Steeple, a module each.
+
+mod config;
