@@ -1,3 +1,9 @@
-//! The behaviour of Steeple, a module each.
+//! Behaviour of the crate against real databases, servers and sockets. One module per behaviour.
 
+mod databases;
+mod trial;
+
+mod calls;
 mod config;
+mod data;
+mod floors;
