@@ -80,7 +80,7 @@ impl Incoming {
     }
 
     /// A connection that failed before it was accepted is not ours to mourn; anything else would fail again at once.
-    fn recover(&mut self, error: &io::Error) {
+    pub(super) fn recover(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
             return;
