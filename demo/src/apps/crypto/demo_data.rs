@@ -20,16 +20,16 @@ const COINS: [Listed; 20] = [
     ("USDC", "USD Coin", "0.9999", "38710225934.48", "8204417723.61", "0.00", true, "https://www.circle.com"),
     ("ADA", "Cardano", "0.81402", "28890417732.15", "1904338210.07", "4.71", false, "https://cardano.org"),
     ("TRX", "TRON", "0.19985", "17254880913.74", "812204771.58", "-0.33", false, "https://tron.network"),
-    ("AVAX", "Avalanche", "35.12", "14370229918.83", "640338172.44", "1.09", false, "https://www.avax.network"),
     ("SHIB", "Shiba Inu", "0.00002487", "14650338177.02", "910447338.95", "-1.48", false, "https://shibatoken.com"),
+    ("AVAX", "Avalanche", "35.12", "14370229918.83", "640338172.44", "1.09", false, "https://www.avax.network"),
     ("TON", "Toncoin", "5.43", "13840227715.60", "330448127.16", "-0.91", false, "https://ton.org"),
-    ("DOT", "Polkadot", "5.87", "8924471830.29", "402218845.37", "2.66", false, "https://polkadot.com"),
-    ("LINK", "Chainlink", "15.04", "9431227740.51", "711348220.83", "3.95", false, "https://chain.link"),
     ("BCH", "Bitcoin Cash", "489.73", "9690114827.36", "820337614.20", "8.12", false, "https://bitcoincash.org"),
-    ("LTC", "Litecoin", "88.61", "6668203374.11", "790228413.69", "-0.27", false, "https://litecoin.org"),
-    ("DAI", "Dai", "1.0001", "5361227718.94", "158330472.85", "0.02", true, "https://makerdao.com"),
+    ("LINK", "Chainlink", "15.04", "9431227740.51", "711348220.83", "3.95", false, "https://chain.link"),
+    ("DOT", "Polkadot", "5.87", "8924471830.29", "402218845.37", "2.66", false, "https://polkadot.com"),
     ("XLM", "Stellar", "0.24315", "7301448826.47", "980227731.12", "-4.36", false, "https://stellar.org"),
+    ("LTC", "Litecoin", "88.61", "6668203374.11", "790228413.69", "-0.27", false, "https://litecoin.org"),
     ("UNI", "Uniswap", "9.17", "5504338812.75", "310447822.40", "0.78", false, "https://uniswap.org"),
+    ("DAI", "Dai", "1.0001", "5361227718.94", "158330472.85", "0.02", true, "https://makerdao.com"),
 ];
 
 #[rustfmt::skip]
