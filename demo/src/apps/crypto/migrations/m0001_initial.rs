@@ -16,7 +16,7 @@ impl MigrationName for Migration {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         manager
             .create_table(
@@ -72,7 +72,7 @@ impl MigrationTrait for Migration {
         manager.create_index(by_coin).await
     }
 
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+    async fn down(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table(Wallet::Table).if_exists().to_owned()).await?;
         manager.drop_table(Table::drop().table(Coin::Table).if_exists().to_owned()).await
     }
