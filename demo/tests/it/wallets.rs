@@ -1,8 +1,6 @@
 //! Wallets: found by owner and coin, listed with their coin, changed by exact amounts.
 
-use demo::pb::crypto::{
-    DepositRequest, GetWalletRequest, ListWalletsRequest, Wallet, WithdrawRequest,
-};
+use demo::pb::crypto::{DepositRequest, GetWalletRequest, ListWalletsRequest, Wallet, WithdrawRequest};
 
 use crate::{
     databases::on_every_database,

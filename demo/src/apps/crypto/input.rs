@@ -3,7 +3,7 @@
 //! Must never: let a control character through. PostgreSQL refuses a text with a NUL, and that is the caller's fault,
 //! not the server's.
 
-use steeple::{Error, Fixed, Result};
+use steeple::{Error, Fixed, Result, model::FixedError};
 
 /// Longest symbol of a coin, in bytes: the width of its column.
 const SYMBOL: usize = 20;
@@ -60,11 +60,14 @@ pub fn amount(text: &str) -> Result<Fixed<8>> {
 
 /// A limit that may be left out.
 pub fn limit(field: &str, text: &str) -> Result<Option<Fixed<8>>> {
-    if text.is_empty() { Ok(None) } else { decimal(field, text).map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        decimal(field, text).map(Some)
+    }
 }
 
 fn decimal(field: &str, text: &str) -> Result<Fixed<8>> {
-    text.parse().map_err(|cause| {
-        Error::invalid(field, "must be a decimal number with at most 8 decimals, such as 0.25").because(cause)
-    })
+    text.parse()
+        .map_err(|cause: FixedError| Error::invalid(field, cause.to_string()))
 }

@@ -26,12 +26,23 @@ impl Page {
             Ok(size) => size.min(LARGEST),
         };
         if token.is_empty() {
-            return Ok(Self { order, size, after: None });
+            return Ok(Self {
+                order,
+                size,
+                after: None,
+            });
         }
         let after = place(token, &order).ok_or_else(|| {
-            Error::invalid("page_token", "must be the next_page_token of a list in the same order, or empty")
+            Error::invalid(
+                "page_token",
+                "must be the next_page_token of a list in the same order, or empty",
+            )
         })?;
-        Ok(Self { order, size, after: Some(after) })
+        Ok(Self {
+            order,
+            size,
+            after: Some(after),
+        })
     }
 
     /// How many rows to ask the database for: one more than the page shows, to know whether another page follows.
@@ -47,7 +58,11 @@ impl Page {
         } else {
             (column.gt(cell.clone()), id.gt(key))
         };
-        Some(Condition::any().add(further).add(Condition::all().add(column.eq(cell)).add(tied)))
+        Some(
+            Condition::any()
+                .add(further)
+                .add(Condition::all().add(column.eq(cell)).add(tied)),
+        )
     }
 
     /// Cuts `rows` to the page; the token is empty on the last one. `place` tells a row's cell of the order, and its id.
@@ -56,7 +71,10 @@ impl Page {
             return (rows, String::new());
         }
         rows.truncate(self.size);
-        let token = rows.last().map(place).and_then(|(cell, id)| token(&self.order, &cell, id));
+        let token = rows
+            .last()
+            .map(place)
+            .and_then(|(cell, id)| token(&self.order, &cell, id));
         (rows, token.unwrap_or_default())
     }
 }
@@ -69,7 +87,12 @@ fn token(order: &str, cell: &Value, id: i64) -> Option<String> {
         Value::String(Some(text)) => format!("s{text}"),
         _ => return None,
     };
-    Some(format!("{order} {id} {cell}").bytes().map(|byte| format!("{byte:02x}")).collect())
+    Some(
+        format!("{order} {id} {cell}")
+            .bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }
 
 fn place(token: &str, order: &str) -> Option<(Value, i64)> {
@@ -98,8 +121,9 @@ mod tests {
 
     #[test]
     fn a_token_leads_behind_the_last_row_of_its_page() {
-        let (rows, token) =
-            page("").unwrap().cut(vec![("a b", 1), ("ä", 2), ("c", 3)], |row| (row.0.into(), i64::from(row.1)));
+        let (rows, token) = page("").unwrap().cut(vec![("a b", 1), ("ä", 2), ("c", 3)], |row| {
+            (row.0.into(), i64::from(row.1))
+        });
         assert_eq!(rows.len(), 2);
         assert_eq!(page(&token).unwrap().after, Some(("ä".into(), 2)));
     }
@@ -121,6 +145,9 @@ mod tests {
     #[test]
     fn sizes_have_a_default_and_a_limit() {
         let size = |size| Page::read(size, "", String::new()).map(|page| page.size).ok();
-        assert_eq!((size(0), size(7), size(1_000), size(-1)), (Some(20), Some(7), Some(100), None));
+        assert_eq!(
+            (size(0), size(7), size(1_000), size(-1)),
+            (Some(20), Some(7), Some(100), None)
+        );
     }
 }

@@ -9,13 +9,15 @@ impl pb::Greeter for Greeter {
         if request.name.is_empty() {
             return Err(Error::invalid("name", "may not be empty"));
         }
-        Ok(Greeting { text: format!("Hello, {}!", request.name) })
+        let text = format!("Hello, {}!", request.name);
+        Ok(Greeting { text })
     }
 
     async fn greet_often(&self, _cx: Context, request: GreetRequest) -> Result<Replies<Greeting>> {
         Ok(Replies::produce(move |out| async move {
             for turn in 1..=request.times {
-                out.send(Greeting { text: format!("Hello for the {turn}. time, {}!", request.name) }).await?;
+                let text = format!("Hello {turn}, {}!", request.name);
+                out.send(Greeting { text }).await?;
             }
             Ok(())
         }))
