@@ -208,7 +208,7 @@ fn is_busy(error: &DbErr) -> bool {
     cause
         .as_database_error()
         .and_then(|said| said.try_downcast_ref::<sqlx::sqlite::SqliteError>())
-        .and_then(|said| sqlx::error::DatabaseError::code(said))
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
