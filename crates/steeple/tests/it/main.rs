@@ -8,3 +8,4 @@ mod config;
 mod data;
 mod floors;
 mod generated;
+mod wire;
