@@ -63,6 +63,7 @@ pub use context::Context;
 pub use db::Db;
 pub use error::{Code, Error, Result};
 pub use interceptor::{Interceptor, Next, Request, Response};
+pub use model::Fixed;
 pub use server::Server;
 pub use service::Service;
 pub use stream::{Replies, Streaming};
@@ -75,7 +76,7 @@ pub use stream::{Replies, Streaming};
 macro_rules! site {
     () => {
         /// Messages and services of this site's protos, by package.
-        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated from protos")]
+        #[allow(dead_code, missing_docs, unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
         pub mod pb {
             include!(concat!(env!("OUT_DIR"), "/pb.rs"));
         }
