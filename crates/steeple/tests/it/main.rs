@@ -3,3 +3,4 @@
 mod databases;
 
 mod data;
+mod request_log;
