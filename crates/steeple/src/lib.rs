@@ -13,3 +13,4 @@ pub mod record;
 
 pub use db::Db;
 pub use error::{Code, Error, Result};
+pub use model::Fixed;

@@ -3,7 +3,7 @@
 //! Takes the migrations of all apps, in the order they are to run (`sea_orm_migration::MigrationTrait`, named by app
 //! and file as in Django); keeps what was done in `steeple_migrations(app, name, applied_at)`.
 //!
-//! - Many nodes may start at once: one at a time migrates, the others wait and find it done ([`lock`]).
+//! - Many nodes may start at once: one at a time migrates, the others wait and find it done.
 //! - A migration and its line in the history are one transaction. **MySQL commits every schema change at once**: a
 //!   migration that fails there half-way leaves its first half; write one statement per migration, or make them
 //!   repeatable (`if_not_exists`). A migration whose `use_transaction` says `Some(false)` runs without, too.
@@ -126,20 +126,30 @@ pub async fn up(db: &Db, all: &[Migration]) -> Result<Vec<Applied>, MigrateError
 }
 
 async fn up_locked(db: &Db, all: &[Migration]) -> Result<Vec<Applied>, MigrateError> {
-    patiently(async || history::create(db).await)
-        .await
-        .map_err(MigrateError::history)?;
+    let begun = Instant::now();
+    while let Err(error) = history::create(db).await {
+        if !may_try_again(&error, begun).await {
+            return Err(MigrateError::history(error));
+        }
+    }
     let mut applied = Vec::new();
     for migration in pending(db, all).await.map_err(MigrateError::history)? {
         let begun = Instant::now();
-        let done = patiently(async || apply(db, migration).await)
-            .await
-            .map_err(|cause| MigrateError::Failed {
-                app: migration.app,
-                name: migration.name,
-                backend: db.backend(),
-                cause,
-            })?;
+        let done = loop {
+            match apply(db, migration).await {
+                Ok(done) => break done,
+                Err(error) if may_try_again(&error, begun).await => {}
+                Err(cause) => {
+                    let (app, name, backend) = (migration.app, migration.name, db.backend());
+                    return Err(MigrateError::Failed {
+                        app,
+                        name,
+                        backend,
+                        cause,
+                    });
+                }
+            }
+        };
         if done {
             applied.push(Applied {
                 app: migration.app,
@@ -178,18 +188,14 @@ async fn run(db: &Db, migration: &Migration) -> Result<(), DbErr> {
     }
 }
 
-/// Tries again while SQLite says that another writer is busy: a migration of another node may take longer than the
-/// busy timeout, and its end is what we wait for. A failed try has changed nothing.
-async fn patiently<T>(work: impl AsyncFn() -> Result<T, DbErr>) -> Result<T, DbErr> {
-    let begun = Instant::now();
-    loop {
-        match work().await {
-            Err(error) if is_busy(&error) && begun.elapsed() < lock::WAIT => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            outcome => return outcome,
-        }
+/// Whether to try again, after a pause: while SQLite says that another writer is busy. A migration of another node may
+/// take longer than the busy timeout, and its end is what we wait for. A failed try has changed nothing.
+async fn may_try_again(error: &DbErr, begun: Instant) -> bool {
+    let again = is_busy(error) && begun.elapsed() < lock::WAIT;
+    if again {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    again
 }
 
 fn is_busy(error: &DbErr) -> bool {
@@ -202,7 +208,7 @@ fn is_busy(error: &DbErr) -> bool {
     cause
         .as_database_error()
         .and_then(|said| said.try_downcast_ref::<sqlx::sqlite::SqliteError>())
-        .and_then(|said| sqlx::error::DatabaseError::code(said))
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
