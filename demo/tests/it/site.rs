@@ -4,6 +4,7 @@ use demo::pb::crypto::{GetWalletRequest, Wallet, crypto_service_client::CryptoSe
 use steeple::{
     Fixed,
     config::{Config, Environment},
+    record::config::ConsoleLines,
     server::Running,
 };
 use tonic::transport::{Channel, Endpoint};
@@ -27,6 +28,7 @@ impl Site {
         };
         config.server.grpc = "127.0.0.1:0".into();
         config.server.http = "off".into();
+        config.log.console = ConsoleLines::Off;
         let running = demo::server().start(config).await.expect("the demo starts");
         let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address is an authority");
         let client = CryptoServiceClient::new(endpoint.connect().await.expect("it is listening"));
