@@ -4,9 +4,10 @@ use demo::pb::crypto::{GetWalletRequest, Wallet, crypto_service_client::CryptoSe
 use steeple::{
     Fixed,
     config::{Config, Environment},
+    record::config::ConsoleLines,
     server::Running,
 };
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::databases::Database;
 
@@ -27,10 +28,10 @@ impl Site {
         };
         config.server.grpc = "127.0.0.1:0".into();
         config.server.http = "off".into();
+        config.log.console = ConsoleLines::Off;
         let running = demo::server().start(config).await.expect("the demo starts");
-        let client = CryptoServiceClient::connect(format!("http://{}", running.grpc))
-            .await
-            .expect("it is listening");
+        let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address is an authority");
+        let client = CryptoServiceClient::new(endpoint.connect().await.expect("it is listening"));
         Self {
             running,
             client,

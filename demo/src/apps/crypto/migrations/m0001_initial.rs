@@ -57,7 +57,7 @@ impl MigrationTrait for Migration {
                             .auto_increment()
                             .primary_key(),
                     )
-                    .col(ColumnDef::new(Wallet::Owner).string_len(150).not_null())
+                    .col(owner(backend))
                     .col(ColumnDef::new(Wallet::CoinId).big_integer().not_null())
                     // The last line of defence: the service never asks for less than nothing.
                     .col(
@@ -115,6 +115,16 @@ fn moment(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
     match backend {
         DbBackend::MySql => column.custom("datetime(6)"),
         _ => column.timestamp_with_time_zone(),
+    };
+    column.not_null().to_owned()
+}
+
+/// A user name. MySQL's usual collation would take `Bob` and `bób` for `bob`, and show one of them the other's wallets.
+fn owner(backend: DbBackend) -> ColumnDef {
+    let mut column = ColumnDef::new(Wallet::Owner);
+    match backend {
+        DbBackend::MySql => column.custom("varchar(150) character set utf8mb4 collate utf8mb4_bin"),
+        _ => column.string_len(150),
     };
     column.not_null().to_owned()
 }
