@@ -14,8 +14,8 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
-use tonic::{Status, metadata::MetadataMap};
 pub use tonic::Code;
+use tonic::{Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// What a service, an interceptor and most functions of Steeple return.
@@ -44,7 +44,13 @@ struct Inner {
 impl Error {
     /// An error with `code` and the sentence its caller reads. The named constructors below read better.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), details: ErrorDetails::new(), cause: None, status: None }))
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            details: ErrorDetails::new(),
+            cause: None,
+            status: None,
+        }))
     }
 
     /// CANCELLED: the caller gave up, or the call was taken from it.
@@ -161,7 +167,9 @@ impl Error {
 
     /// Adds a `google.rpc.ErrorInfo`: a reason in UPPER_SNAKE_CASE that programs may rely on, unique in `domain`.
     pub fn reason(mut self, reason: impl Into<String>, domain: impl Into<String>) -> Self {
-        self.0.details.set_error_info(reason, domain, std::collections::HashMap::new());
+        self.0
+            .details
+            .set_error_info(reason, domain, std::collections::HashMap::new());
         self
     }
 
@@ -265,7 +273,9 @@ impl Error {
                     Self::aborted("lost against a concurrent change, try again").retry_after(Duration::from_millis(50))
                 }
                 // PostgreSQL: connection exceptions, shutting down, starting up, too many connections
-                Some(code) if code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "53300") => Self::away(),
+                Some(code) if code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "53300") => {
+                    Self::away()
+                }
                 _ => Self::internal("internal error"),
             },
             _ => Self::internal("internal error"),

@@ -11,4 +11,5 @@ pub mod model;
 pub mod method;
 pub mod record;
 
+pub use db::Db;
 pub use error::{Code, Error, Result};

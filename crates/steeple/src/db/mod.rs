@@ -1,1 +1,91 @@
-//! to be written
+//! The database: one pool to SQLite, PostgreSQL or MySQL, chosen by URL at run time.
+//!
+//! Takes a [`Config`]; gives a [`Db`], which every query of a service takes as `&Db` (`cx.db()`), inside a transaction
+//! and outside of it alike. SeaORM works on it; plain sqlx does through [`Db::pool`].
+//!
+//! Two things are done to each statement on its way to SQLite, see [`spelling`]: moments are written as Django writes
+//! them, and `LIMIT ?` becomes `LIMIT 1`, without which SQLite compiles the statement anew at every call.
+//!
+//! Must never: show a password, log statements, or hold a connection while waiting for something else.
+
+mod address;
+mod config;
+mod connect;
+mod connect_error;
+mod connection;
+pub mod migrate;
+mod spelling;
+mod transaction;
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
+use sqlx::{MySqlPool, PgPool, SqlitePool};
+
+pub use self::{
+    address::{Address, redacted},
+    config::Config,
+    connect_error::ConnectError,
+};
+
+/// Where queries go: the pool, or the transaction this piece of work is in.
+///
+/// Cheap to clone. A clone of the transaction form must not outlive the closure of [`Db::transaction`].
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// Every statement takes a connection of the pool and gives it back.
+    Pool(DatabaseConnection),
+    /// Every statement goes to the one connection of this transaction.
+    Transaction(Arc<DatabaseTransaction>),
+}
+
+/// The sqlx pool beneath a [`Db`], for hot paths and bulk writers.
+///
+/// On SQLite bind moments with [`sqlite_time`], not as `DateTime`, whose text sorts differently.
+#[derive(Clone, Copy, Debug)]
+pub enum Pool<'a> {
+    /// SQLite.
+    Sqlite(&'a SqlitePool),
+    /// PostgreSQL.
+    Postgres(&'a PgPool),
+    /// MySQL and MariaDB.
+    MySql(&'a MySqlPool),
+}
+
+impl Db {
+    /// The sqlx pool; `None` within a transaction, where going around it would not see what it wrote.
+    pub fn pool(&self) -> Option<Pool<'_>> {
+        let Self::Pool(connection) = self else { return None };
+        Some(match connection.get_database_backend() {
+            DbBackend::Sqlite => Pool::Sqlite(connection.get_sqlite_connection_pool()),
+            DbBackend::Postgres => Pool::Postgres(connection.get_postgres_connection_pool()),
+            DbBackend::MySql => Pool::MySql(connection.get_mysql_connection_pool()),
+            _ => return None,
+        })
+    }
+
+    /// Which database this is. The same as [`get_database_backend`](sea_orm::ConnectionTrait::get_database_backend),
+    /// without the trait in scope.
+    pub fn backend(&self) -> DbBackend {
+        self.get_database_backend()
+    }
+
+    /// Whether the database answers now: one `SELECT 1`, waiting for a connection at most
+    /// [`Config::acquire_timeout`].
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.execute_unprepared("SELECT 1").await.map(drop)
+    }
+
+    /// Closes the pool: waits for connections in use to come back, refuses new ones. SQLite folds its write-ahead log
+    /// into the file. Nothing happens within a transaction.
+    pub async fn close(&self) {
+        match self.pool() {
+            Some(Pool::Sqlite(pool)) => pool.close().await,
+            Some(Pool::Postgres(pool)) => pool.close().await,
+            Some(Pool::MySql(pool)) => pool.close().await,
+            None => {}
+        }
+    }
+}
+
+pub use self::spelling::sqlite_time;

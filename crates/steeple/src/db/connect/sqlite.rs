@@ -1,0 +1,81 @@
+//! SQLite: a file with a write-ahead log, or memory.
+
+use std::{path::Path, str::FromStr as _};
+
+use sea_orm::SqlxSqliteConnector;
+use sqlx::{
+    Sqlite,
+    pool::PoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use super::{probe, size};
+use crate::db::{Address, Config, ConnectError, Db};
+
+pub(super) async fn connect(config: &Config, workers: usize, address: &Address) -> Result<Db, ConnectError> {
+    let options =
+        SqliteConnectOptions::from_str(address.secret()).map_err(|cause| ConnectError::malformed(address, cause))?;
+    let memory = is_memory(address.secret());
+    let read_only = address.secret().contains("mode=ro") || address.secret().contains("immutable=");
+    if !memory {
+        check_folder(options.get_filename())?;
+    }
+    let mut options = options
+        .foreign_keys(true)
+        .busy_timeout(config.busy_timeout)
+        .statement_cache_capacity(config.statement_cache)
+        // 16 MB of pages per connection, and reads of the file without copying: both are limits, not reservations.
+        .pragma("cache_size", "-16000")
+        .pragma("mmap_size", "268435456")
+        .pragma("temp_store", "memory");
+    if !memory && !read_only {
+        // NORMAL with a write-ahead log keeps the file sound in any crash; losing power may lose the last commits.
+        options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal);
+    }
+    use sqlx::ConnectOptions as _;
+    let options = options.disable_statement_logging();
+
+    // Connections to a file do not go stale, so nothing is tested and nothing expires.
+    let pool = PoolOptions::<Sqlite>::new()
+        .test_before_acquire(false)
+        .acquire_timeout(config.acquire_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    let pool = if memory {
+        // Another connection would be another database, and closing the last one ends it.
+        let pool = pool.max_connections(1).min_connections(1);
+        pool.connect_with(options)
+            .await
+            .map_err(|cause| ConnectError::of_sqlite(address, cause))?
+    } else {
+        probe::<Sqlite>(&options, config, address).await?;
+        pool.max_connections(size(config, workers, 2, (4, 16)))
+            .connect_lazy_with(options)
+    };
+    Ok(Db::Pool(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
+}
+
+fn is_memory(url: &str) -> bool {
+    url.contains(":memory:") || url.contains("mode=memory")
+}
+
+/// SQLite says "unable to open database file" to everything; the common reasons deserve their own sentence.
+fn check_folder(file: &Path) -> Result<(), ConnectError> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(ConnectError::NoFolder {
+            file: file.to_owned(),
+            folder: folder.to_owned(),
+        });
+    }
+    if file.is_dir() {
+        return Err(ConnectError::NotAFile { file: file.to_owned() });
+    }
+    Ok(())
+}

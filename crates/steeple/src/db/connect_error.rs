@@ -1,0 +1,212 @@
+//! Why there is no database, and what to do about it.
+
+use std::{error::Error, fmt, path::PathBuf, time::Duration};
+
+use sea_orm::DbBackend;
+
+use super::Address;
+
+/// Why [`Db::connect`](super::Db::connect) failed. The text says what to do; it shows the address without its password.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL does not begin with the name of a database we speak.
+    UnknownScheme {
+        /// The address.
+        address: Address,
+    },
+    /// The URL does not parse.
+    Malformed {
+        /// The address.
+        address: Address,
+        /// What the parser said; not printed, as it may repeat the password.
+        cause: sqlx::Error,
+    },
+    /// Nobody listens there, or the name does not resolve.
+    Unreachable {
+        /// The address.
+        address: Address,
+        /// What the system said.
+        cause: sqlx::Error,
+    },
+    /// Somebody listens and does not answer.
+    Silent {
+        /// The address.
+        address: Address,
+        /// How long was waited.
+        within: Duration,
+    },
+    /// User or password are wrong, or the user may not come from here.
+    Refused {
+        /// The address.
+        address: Address,
+        /// What the database said.
+        cause: sqlx::Error,
+    },
+    /// The server is right, and has no database of this name.
+    NoDatabase {
+        /// The address.
+        address: Address,
+        /// What the database said.
+        cause: sqlx::Error,
+    },
+    /// The server has no connection left for us, or is starting or stopping.
+    Busy {
+        /// The address.
+        address: Address,
+        /// What the database said.
+        cause: sqlx::Error,
+    },
+    /// SQLite: the folder of the file does not exist.
+    NoFolder {
+        /// The database file.
+        file: PathBuf,
+        /// The folder it should be in.
+        folder: PathBuf,
+    },
+    /// SQLite: a folder stands where the file should be.
+    NotAFile {
+        /// That folder.
+        file: PathBuf,
+    },
+    /// SQLite: the file, or its folder, may not be opened or written by this user.
+    NotWritable {
+        /// The address.
+        address: Address,
+        /// What SQLite said.
+        cause: sqlx::Error,
+    },
+    /// SQLite: the file is something else.
+    NotADatabase {
+        /// The address.
+        address: Address,
+        /// What SQLite said.
+        cause: sqlx::Error,
+    },
+    /// Anything else, TLS included.
+    Other {
+        /// The address.
+        address: Address,
+        /// What the driver said.
+        cause: sqlx::Error,
+    },
+}
+
+impl ConnectError {
+    pub(super) fn malformed(address: &Address, cause: sqlx::Error) -> Self {
+        Self::Malformed {
+            address: address.clone(),
+            cause,
+        }
+    }
+
+    /// Sorts what a driver said while connecting.
+    pub(super) fn of_sqlx(address: &Address, cause: sqlx::Error) -> Self {
+        if address.backend() == Some(DbBackend::Sqlite) {
+            return Self::of_sqlite(address, cause);
+        }
+        let address = address.clone();
+        match &cause {
+            sqlx::Error::Io(_) => Self::Unreachable { address, cause },
+            sqlx::Error::Database(said) => match said.code().as_deref() {
+                // PostgreSQL: invalid_authorization_specification, invalid_password. MySQL: access denied (1045, and
+                // 1044 for a database; SQLSTATE 42000 is shared, so by number), no auth plugin (1698).
+                Some("28000" | "28P01") => Self::Refused { address, cause },
+                // PostgreSQL: invalid_catalog_name
+                Some("3D000") => Self::NoDatabase { address, cause },
+                Some("53300" | "57P03" | "57P01" | "57P02" | "08004") => Self::Busy { address, cause },
+                _ => match said
+                    .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+                    .map(|said| said.number())
+                {
+                    Some(1044 | 1045 | 1698) => Self::Refused { address, cause },
+                    Some(1049) => Self::NoDatabase { address, cause },
+                    Some(1040 | 1203) => Self::Busy { address, cause },
+                    _ => Self::Other { address, cause },
+                },
+            },
+            _ => Self::Other { address, cause },
+        }
+    }
+
+    /// Sorts SQLite's result codes (<https://sqlite.org/rescode.html>).
+    pub(super) fn of_sqlite(address: &Address, cause: sqlx::Error) -> Self {
+        let address = address.clone();
+        let code = match &cause {
+            sqlx::Error::Database(said) => said.code().and_then(|code| code.parse::<u32>().ok()),
+            _ => None,
+        };
+        // The primary code is the low byte of an extended one.
+        match code.map(|code| code & 0xff) {
+            Some(5 | 6) => Self::Busy { address, cause },
+            Some(3 | 8 | 14 | 23) => Self::NotWritable { address, cause },
+            Some(26) => Self::NotADatabase { address, cause },
+            _ => Self::Other { address, cause },
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownScheme { address } => write!(
+                f,
+                "unknown kind of database: {address:?}; database.url must begin with sqlite:, postgres: or mysql:"
+            ),
+            Self::Malformed { address, .. } => write!(
+                f,
+                "database.url is not a valid address: {address}; write sqlite://file.sqlite3 or \
+                 postgres://user:password@host:5432/name, with special characters of the password percent-encoded"
+            ),
+            Self::Unreachable { address, cause } => {
+                write!(
+                    f,
+                    "no database answers at {address}: {cause}; start it, or correct host and port in database.url"
+                )
+            }
+            Self::Silent { address, within } => write!(
+                f,
+                "the database at {address} did not answer within {within:?}; check host, port and firewall, or raise \
+                 database.acquire_timeout"
+            ),
+            Self::Refused { address, cause } => {
+                write!(
+                    f,
+                    "the database at {address} refused us: {cause}; correct user and password in database.url"
+                )
+            }
+            Self::NoDatabase { address, cause } => {
+                write!(
+                    f,
+                    "the server of {address} has no such database: {cause}; create it, or correct database.url"
+                )
+            }
+            Self::Busy { address, cause } => write!(
+                f,
+                "the database at {address} takes no connection now: {cause}; wait, or lower database.max_connections \
+                 of the nodes"
+            ),
+            Self::NoFolder { file, folder } => write!(
+                f,
+                "the folder {} of the database {} does not exist; create it, or correct database.url",
+                folder.display(),
+                file.display()
+            ),
+            Self::NotAFile { file } => {
+                write!(f, "{} is a folder; database.url must name a file in it", file.display())
+            }
+            Self::NotWritable { address, cause } => write!(
+                f,
+                "the database file of {address} cannot be opened for writing: {cause}; give this user the right to \
+                 write the file and its folder"
+            ),
+            Self::NotADatabase { address, cause } => write!(
+                f,
+                "the file of {address} is not a SQLite database: {cause}; correct database.url, or move the file away"
+            ),
+            Self::Other { address, cause } => write!(f, "cannot connect to {address}: {cause}; check database.url"),
+        }
+    }
+}
+
+impl Error for ConnectError {}

@@ -1,0 +1,3 @@
+//! The data floor: connecting, transactions, migrations, models and their rows, on every database.
+
+mod connecting;
