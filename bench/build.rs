@@ -5,6 +5,7 @@ use std::{env, path::Path, process::Command};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
+    steeple_build::run();
     stock("echo", "proto", "echo.proto")?;
     stock("crypto", "../demo/proto", "crypto.proto")?;
     let version = Command::new(env::var("RUSTC")?).arg("--version").output()?.stdout;

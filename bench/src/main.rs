@@ -2,9 +2,11 @@
 //!
 //! One program is orchestrator, load client and the servers it compares; each server runs as a child process.
 
+mod apps;
 mod database;
 mod duel;
 mod figures;
+mod fill;
 mod load;
 mod machine;
 mod process;
@@ -17,6 +19,8 @@ mod table;
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+
+steeple::site!();
 
 /// Any failure ends the run, with its sentence.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -53,13 +57,27 @@ enum Job {
         #[arg(long)]
         url: String,
     },
+    /// Become the echo as a Steeple site, whose command line and STEEPLE_ environment are every site's
+    #[command(after_help = "Example: bench serve-steeple run")]
+    ServeSteeple {
+        /// The site's own arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Leave the traces of many calls in a database, for the statistics
+    Fill(fill::Options),
 }
 
 fn main() -> ExitCode {
+    if let Some(done) = serve::steeple::site() {
+        return done;
+    }
     let done = match Cli::parse().command {
-        Job::Run(options) => drive(options),
+        Job::Run(options) => on_one_thread(run::run(options)),
         Job::ServeBare { listen } => serve::block_on(serve::bare::serve(listen)).map(|()| ExitCode::SUCCESS),
         Job::ServeSqlx { listen, url } => serve::block_on(serve::sqlx::serve(listen, &url)).map(|()| ExitCode::SUCCESS),
+        Job::ServeSteeple { arguments } => serve::steeple::become_site(&arguments),
+        Job::Fill(options) => on_one_thread(async move { fill::fill(&options).await.map(|()| ExitCode::SUCCESS) }),
     };
     done.unwrap_or_else(|error| {
         run::say(&format!("bench: {error}"));
@@ -68,7 +86,7 @@ fn main() -> ExitCode {
 }
 
 /// The orchestrator and its load client share one thread.
-fn drive(options: run::Options) -> Outcome<ExitCode> {
+fn on_one_thread(job: impl Future<Output = Outcome<ExitCode>>) -> Outcome<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, run::run(options))
+    tokio::task::LocalSet::new().block_on(&runtime, job)
 }

@@ -198,13 +198,14 @@ impl Bench {
     /// Brings a database to the tables of this program's own site.
     pub fn migrate_itself(&self, database: &Database) -> Outcome<()> {
         let mut command = self.program(&self.bench);
-        done(site(&mut command, database, true).arg("migrate-steeple"))
+        done(site(&mut command, database, true).args(["serve-steeple", "migrate"]))
     }
 
     /// The echo site of this program on `address`.
     pub fn echo_site(&self, address: SocketAddr, database: &Database, log: bool) -> Command {
-        let mut command = self.itself("serve-steeple", address);
-        site(&mut command, database, log);
+        let mut command = self.program(&self.bench);
+        command.arg("serve-steeple");
+        serve(site(&mut command, database, log), address);
         command
     }
 
@@ -217,10 +218,10 @@ impl Bench {
         command
     }
 
-    /// Brings a database to the demo's tables and data.
+    /// Brings a database to the demo's tables and data, which only development gets.
     pub fn migrate_demo(&self, database: &Database) -> Outcome<()> {
         let mut command = self.program(&self.demo);
-        done(site(&mut command, database, true).arg("migrate"))
+        done(site(&mut command, database, true).arg("migrate").env("STEEPLE_ENV", "development"))
     }
 }
 
@@ -232,6 +233,11 @@ fn site<'c>(command: &'c mut Command, database: &Database, log: bool) -> &'c mut
         .env("STEEPLE_SERVER__HTTP", "127.0.0.1:0")
         .env("STEEPLE_LOG__ENABLED", log.to_string())
         .env("STEEPLE_LOG__CONSOLE", "off")
+}
+
+/// Tells a site to serve on this address.
+fn serve(command: &mut Command, address: SocketAddr) {
+    command.arg("run").env("STEEPLE_SERVER__GRPC", address.to_string());
 }
 
 /// Runs a command to its end.
