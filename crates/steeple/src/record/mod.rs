@@ -2,12 +2,32 @@
 //!
 //! [`Call`] is opened by the pipeline before anything else and closed once, whatever happens. A closed call goes to the
 //! [`Recorder`](recorder::Recorder), which keeps it in a bounded queue; a thread of its own writes rows
-//! ([`table`]), adds up statistics ([`stats`]) and prints console lines ([`console`]). [`log`] asks the table,
+//! ([`table`]), adds up statistics ([`stats`]) and prints console lines ([`console`]). [`log`] asks the tables,
 //! [`metrics`] counts for Prometheus on the spot.
 //!
 //! Must never: fail a call, wait in one (unless `log.on_full = "wait"` asks it to wait at the door), or keep what
 //! metadata says beyond the user agent and the request id.
 
 mod call;
+pub mod config;
+pub mod console;
+mod histogram;
+pub mod log;
+pub mod metrics;
+pub mod migrations;
+pub mod recorder;
+mod row;
+mod running;
+mod sink;
+pub mod stats;
+pub mod table;
+mod tally;
+mod writer;
 
 pub use call::{Call, Caller, Outcome, RequestId, State};
+pub use config::Config;
+pub use log::RequestLog;
+pub use metrics::Metrics;
+pub use migrations::migrations;
+pub use recorder::{Finished, Recorder};
+pub use running::Slot;

@@ -17,7 +17,7 @@ mod start;
 
 use std::{fmt, sync::Arc};
 
-pub use config::Config;
+pub use config::{Compression, Config};
 pub use guard::ListenError;
 pub use plan::{Plan, PlannedMethod, PlannedService};
 pub use running::{Running, Stopped};

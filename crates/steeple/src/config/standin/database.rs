@@ -1,0 +1,52 @@
+//! What an operator may say about the database.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Section `[database]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `sqlite://site.sqlite3`, `sqlite::memory:`, `postgres://user:password@host/name` or `mysql://…`; further
+    /// parameters as in the sqlx documentation (`?sslmode=verify-full`). Default: `sqlite://steeple.sqlite3`.
+    pub url: String,
+    /// Connections at most. Default: by the number of worker threads; SQLite 2 per worker, from 4 to 16, the others 4
+    /// per worker, from 8 to 32. A PostgreSQL server takes 100 by default, from all nodes together.
+    pub max_connections: Option<u32>,
+    /// How long a statement waits for a free connection before the call is UNAVAILABLE, and how long the first
+    /// connection at start may take. Default: 5 s.
+    #[serde(with = "humantime_serde")]
+    pub acquire_timeout: Duration,
+    /// A connection unused for longer is tested before use; a test at every use would cost a third of a PostgreSQL
+    /// lookup. Not used on SQLite. Default: 30 s.
+    #[serde(with = "humantime_serde")]
+    pub idle_test_after: Duration,
+    /// A connection unused for longer is closed. Not used on SQLite. Default: 10 min.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    /// A connection older than this is replaced, so that load spreads over servers that came back. Not used on SQLite.
+    /// Default: 30 min.
+    #[serde(with = "humantime_serde")]
+    pub max_lifetime: Duration,
+    /// How long SQLite waits for another writer before the call is ABORTED. Default: 5 s.
+    #[serde(with = "humantime_serde")]
+    pub busy_timeout: Duration,
+    /// Prepared statements kept per connection. Default: 256.
+    pub statement_cache: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://steeple.sqlite3".to_owned(),
+            max_connections: None,
+            acquire_timeout: Duration::from_secs(5),
+            idle_test_after: Duration::from_secs(30),
+            idle_timeout: Duration::from_mins(10),
+            max_lifetime: Duration::from_mins(30),
+            busy_timeout: Duration::from_secs(5),
+            statement_cache: 256,
+        }
+    }
+}
