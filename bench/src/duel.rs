@@ -27,7 +27,7 @@ pub struct Side<'a> {
 }
 
 /// Drives all sides in all rounds. Every reply of every side must be the same, byte for byte.
-pub async fn duel(bench: &Bench, target: &Target, sides: &[Side<'_>]) -> Outcome<Vec<Series>> {
+pub async fn duel(bench: &Bench, load: Load, target: &Target, sides: &[Side<'_>]) -> Outcome<Vec<Series>> {
     let mut series: Vec<Series> = sides
         .iter()
         .map(|side| Series {
@@ -38,7 +38,7 @@ pub async fn duel(bench: &Bench, target: &Target, sides: &[Side<'_>]) -> Outcome
     let mut expected = None;
     for round in 0..bench.rounds {
         for index in order(sides.len(), round) {
-            let sample = drive(bench, target, &sides[index], &mut expected).await?;
+            let sample = drive(bench, load, target, &sides[index], &mut expected).await?;
             say(&format!(
                 "round {} of {}, {}: {:.0} calls/s, {:.1} µs CPU a call, p99 {:.1} ms",
                 round + 1,
@@ -64,7 +64,7 @@ fn order(sides: usize, round: usize) -> Vec<usize> {
 }
 
 /// One side, one round.
-async fn drive(bench: &Bench, target: &Target, side: &Side<'_>, expected: &mut Option<Bytes>) -> Outcome<Sample> {
+async fn drive(bench: &Bench, load: Load, target: &Target, side: &Side<'_>, expected: &mut Option<Bytes>) -> Outcome<Sample> {
     let Load {
         connections,
         streams,

@@ -75,6 +75,13 @@ pub struct Load {
     pub calls: u64,
 }
 
+impl Load {
+    /// As hard, but this many times shorter.
+    pub fn shortened(self, times: u64) -> Self {
+        Self { warm_up: self.warm_up / times, calls: self.calls / times, ..self }
+    }
+}
+
 /// What one drive gave.
 #[derive(Debug)]
 pub struct Driven {

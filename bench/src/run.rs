@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, Write as _},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
 
@@ -133,7 +133,10 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
 impl Bench {
     fn new(options: &Options) -> Outcome<Self> {
         let bench = std::env::current_exe()?;
-        let demo = demo_beside(&bench)?;
+        let demo = bench.with_file_name("demo");
+        if matches!(options.suite, Suite::Coin | Suite::Idle | Suite::All) {
+            up_to_date(&demo)?;
+        }
         let &Options {
             rounds,
             calls,
@@ -186,7 +189,7 @@ impl Bench {
     }
 
     /// A child that knows nothing of the environment and the folder this runs in.
-    fn program(&self, program: &PathBuf) -> Command {
+    fn program(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.folder.path())
@@ -255,8 +258,8 @@ fn kept(variable: &str) -> bool {
     !variable.starts_with("STEEPLE_") && variable != "RUST_LOG" && variable != "DATABASE_URL"
 }
 
-/// The demo's program in the folder of ours. Under `cargo run` it is brought up to date first.
-fn demo_beside(bench: &PathBuf) -> Outcome<PathBuf> {
+/// Sees that the demo's program is there. Under `cargo run` it is brought up to date first.
+fn up_to_date(demo: &Path) -> Outcome<()> {
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut build = Command::new(cargo);
         // Both at once, so that features are unified as they were for this program and nothing is compiled twice.
@@ -266,15 +269,10 @@ fn demo_beside(bench: &PathBuf) -> Outcome<PathBuf> {
         }
         done(build.current_dir(env!("CARGO_MANIFEST_DIR")))?;
     }
-    let demo = bench.with_file_name("demo");
-    if !demo.is_file() {
-        return Err(format!(
-            "{} is missing: build it with cargo build -p bench -p demo",
-            demo.display()
-        )
-        .into());
+    if demo.is_file() {
+        return Ok(());
     }
-    Ok(demo)
+    Err("the demo's program is not beside this one: build both with cargo build -p bench -p demo".into())
 }
 
 /// How this run was asked for, without the password a URL may hold.

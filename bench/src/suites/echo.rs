@@ -34,7 +34,7 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         command: Box::new(|address| bench.echo_site(address, &database, false)),
         log: None,
     };
-    let sides = duel(bench, &target()?, &[bare(bench), steeple]).await?;
+    let sides = duel(bench, bench.load, &target()?, &[bare(bench), steeple]).await?;
     let mut criteria = counted(&sides);
     if !bench.smoke {
         let cpu = sides[1].against(&sides[0], |round| round.cpu_micros, ratio);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     Outcome,
     database::Database,
-    figures::{Criterion, Spread, mebibytes},
+    figures::{Criterion, Spread},
     load::Client,
     process::{Server, free_address},
     run::Bench,
@@ -30,7 +30,7 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         if !bench.smoke {
             tokio::time::sleep(AT_REST_AFTER).await;
         }
-        resident.push(mebibytes(server.usage()?.resident));
+        resident.push(server.usage()?.resident as f64 / 1e6);
         server.stop().await?;
     }
     let (seconds, resident) = (Spread::of(seconds), Spread::of(resident));
@@ -38,7 +38,7 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         Vec::new()
     } else {
         vec![
-            Criterion::at_most("resident memory at rest, MiB", resident, 40.0),
+            Criterion::at_most("resident memory at rest, MB", resident, 40.0),
             Criterion::at_most("from start to the first answered call, s", seconds, 0.5),
         ]
     };

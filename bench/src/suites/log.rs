@@ -18,7 +18,7 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         command: Box::new(|address| bench.echo_site(address, &database, true)),
         log: Some(&database),
     };
-    let sides = duel(bench, &echo::target()?, &[echo::bare(bench), steeple]).await?;
+    let sides = duel(bench, bench.load, &echo::target()?, &[echo::bare(bench), steeple]).await?;
     let mut criteria = counted(&sides);
     if !bench.smoke {
         let (bare, steeple) = (&sides[0], &sides[1]);

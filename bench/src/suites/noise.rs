@@ -13,7 +13,7 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         name: "bare tonic again".into(),
         ..echo::bare(bench)
     };
-    let sides = duel(bench, &echo::target()?, &[echo::bare(bench), again]).await?;
+    let sides = duel(bench, bench.load, &echo::target()?, &[echo::bare(bench), again]).await?;
     let criteria = counted(&sides);
     let notes = vec!["A ratio elsewhere in this report means no more than the brackets here allow.".into()];
     Ok(Findings {
