@@ -13,7 +13,7 @@ use prost::Message;
 use tonic::{
     Status,
     body::Body,
-    codec::{CompressionEncoding, EnabledCompressionEncodings},
+    codec::EnabledCompressionEncodings,
     metadata::MetadataMap,
     server::Grpc,
 };
@@ -43,19 +43,6 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// The wire with these limits and the named encodings, `gzip` or `deflate`; other names are passed over.
-    pub fn new(max_receive: usize, max_send: usize, compression: &[String]) -> Self {
-        let mut enabled = EnabledCompressionEncodings::default();
-        for name in compression {
-            match name.as_str() {
-                "gzip" => enabled.enable(CompressionEncoding::Gzip),
-                "deflate" => enabled.enable(CompressionEncoding::Deflate),
-                _ => {}
-            }
-        }
-        Self { max_receive, max_send, compression: enabled }
-    }
-
     fn grpc<Req, Res>(self) -> Grpc<ProstCodec<Res, Req>>
     where
         Req: Message + Default + 'static,

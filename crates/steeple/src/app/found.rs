@@ -1,6 +1,6 @@
 //! Which services of a site are served, and which are not and why: the site against `[apps]` of the configuration.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ pub struct Found {
 }
 
 /// A service that is served.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct FoundService {
     /// The label of its app.
     pub app: &'static str,
@@ -31,6 +31,12 @@ pub struct FoundService {
     pub native: bool,
     #[serde(skip)]
     pub(crate) make: Option<super::Make>,
+}
+
+impl fmt::Debug for FoundService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FoundService").field("app", &self.app).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Something that is not served.

@@ -16,7 +16,6 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 pub use found::{Found, FoundService, Skipped};
 pub use setup::Setup;
 pub use site::Site;
-pub(crate) use site::Stock;
 
 use crate::{
     db::{Db, migrate::Migration},

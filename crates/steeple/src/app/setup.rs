@@ -1,5 +1,7 @@
 //! What a service may have when it is made.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -30,26 +32,26 @@ use crate::{
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Setup<'a> {
-    pub(crate) app: &'a str,
-    pub(crate) db: &'a Db,
-    pub(crate) config: &'a Config,
+pub struct Setup {
+    pub(crate) app: &'static str,
+    pub(crate) db: Db,
+    pub(crate) config: Arc<Config>,
 }
 
-impl Setup<'_> {
+impl Setup {
     /// The label of the app that the service belongs to.
-    pub fn app(&self) -> &str {
+    pub fn app(&self) -> &'static str {
         self.app
     }
 
     /// The site's database.
     pub fn db(&self) -> &Db {
-        self.db
+        &self.db
     }
 
     /// The site's configuration.
     pub fn config(&self) -> &Config {
-        self.config
+        &self.config
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

@@ -52,7 +52,8 @@ impl Site {
 
     /// Runs an app's own `grpc_handlers`; what it registers belongs to that app.
     pub fn within(&mut self, label: &'static str, grpc_handlers: impl FnOnce(&mut Self)) -> &mut Self {
-        let outer = self.current.replace(self.place(label));
+        let inner = self.place(label);
+        let outer = self.current.replace(inner);
         grpc_handlers(self);
         self.current = outer;
         self
@@ -70,7 +71,7 @@ impl Site {
     pub fn service(
         &mut self,
         service: &'static str,
-        make: impl Fn(&Setup<'_>) -> Result<Service> + Send + Sync + 'static,
+        make: impl Fn(&Setup) -> Result<Service> + Send + Sync + 'static,
     ) -> &mut Self {
         let at = self.current();
         let implementation = if self.current.is_some() { "grpc_handlers" } else { "added by hand" };

@@ -6,7 +6,7 @@ use super::{Failure, out::{Out, table}};
 use crate::{
     config::Config,
     db::Db,
-    record::{RequestLog, RequestLogRow, State},
+    record::{RequestLog, State, log::RequestLogRow},
     server::Server,
 };
 

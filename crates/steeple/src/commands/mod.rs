@@ -22,7 +22,7 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberI
 
 use crate::{
     config::{Config, Environment},
-    record::Format,
+    record::config::Format,
     server::Server,
 };
 
@@ -137,7 +137,8 @@ impl Server {
         command.build();
         let mut text = command.render_long_help().to_string();
         for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
-            text.push_str(&format!("\n\n--- {} ---\n\n{}", command.get_name(), command.render_long_help()));
+            let (name, help) = (command.get_name().to_owned(), command.render_long_help());
+            text.push_str(&format!("\n\n--- {name} ---\n\n{help}"));
         }
         let lines: Vec<_> = text.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"

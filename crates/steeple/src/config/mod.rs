@@ -16,7 +16,6 @@ mod problem;
 mod read;
 mod secret;
 mod settings;
-mod standin;
 mod tree;
 mod typed;
 
@@ -24,7 +23,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::de::DeserializeOwned;
 
-use self::standin::{database as db, log as record};
+use crate::{db, record};
 pub use self::{
     apps::AppsConfig,
     environment::Environment,

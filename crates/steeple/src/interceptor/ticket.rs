@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::Code;
 
 use super::{Entry, Shared};
-use crate::{Context, record::recorder::Slot};
+use crate::{Context, record::Slot};
 
 /// A call that is under way. Dropped with no outcome set, the caller has left: CANCELLED.
 pub(crate) struct Ticket {

@@ -30,6 +30,10 @@ pub struct Config {
     /// The share of successful calls that get a row, 0 to 1. Default 1. Failures, and calls that were seen running,
     /// always get one; statistics and metrics count every call.
     pub sample_successes: f64,
+    /// Services (`grpc.health.v1.Health`) and methods (`grpc.health.v1.Health/Check`) whose calls get neither row nor
+    /// console line, and are not in the statistics; metrics count them. Default: the health service, which probes ask
+    /// every few seconds.
+    pub skip: Vec<String>,
 }
 
 /// Which calls get a console line.
@@ -82,11 +86,22 @@ impl Default for Config {
             on_full: OnFull::default(),
             retention_days: 30,
             sample_successes: 1.0,
+            skip: vec!["grpc.health.v1.Health".to_owned()],
         }
     }
 }
 
 impl Config {
+    /// Whether there is anything to write: rows, or console lines.
+    pub fn is_on(&self) -> bool {
+        self.enabled || self.console != ConsoleLines::Off
+    }
+
+    /// Whether calls to this method get neither row nor console line.
+    pub fn skips(&self, service: &str, method: &str) -> bool {
+        self.skip.iter().any(|skip| skip.split_once('/').map_or(skip == service, |both| both == (service, method)))
+    }
+
     /// Refuses values that cannot work.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! A server that answers calls, and how it ends.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -21,7 +21,6 @@ const AFTERMATH: Duration = Duration::from_secs(5);
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// A server that answers calls. Dropping it aborts everything; [`Running::stop`] drains it.
-#[derive(Debug)]
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
@@ -29,7 +28,7 @@ pub struct Running {
     pub http: Option<SocketAddr>,
     /// What is served.
     pub plan: Plan,
-    config: Config,
+    config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
     metrics: Arc<Metrics>,
@@ -50,7 +49,7 @@ pub struct Stopped {
 }
 
 pub(super) struct Parts {
-    pub config: Config,
+    pub config: Arc<Config>,
     pub plan: Plan,
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
@@ -146,6 +145,12 @@ impl Running {
         }
         self.db.close().await;
         Stopped { cut, lost: finished.lost }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("grpc", &self.grpc).field("http", &self.http).finish_non_exhaustive()
     }
 }
 

@@ -3,10 +3,13 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use tokio::net::TcpListener;
-use tonic::service::{Routes, RoutesBuilder};
+use tonic::{
+    codec::{CompressionEncoding, EnabledCompressionEncodings},
+    service::{Routes, RoutesBuilder},
+};
 
 use super::{
-    ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, surround,
+    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, surround,
 };
 use crate::{
     app::{FoundService, Setup},
@@ -77,6 +80,7 @@ impl Server {
     /// # Errors
     /// Whatever keeps a part from working that the configuration asks for; nothing is left running.
     pub async fn start(self, config: Config) -> Result<Running, StartError> {
+        let config = Arc::new(config);
         let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
@@ -142,13 +146,17 @@ impl Server {
     fn shared(
         &self,
         plan: &Plan,
-        config: &Config,
+        config: &Arc<Config>,
         db: &Db,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
         let server = &config.server;
-        let wire = Wire::new(server.max_receive_message_bytes, server.max_send_message_bytes, &server.compression);
+        let wire = Wire {
+            max_receive: server.max_receive_message_bytes,
+            max_send: server.max_send_message_bytes,
+            compression: encodings(&server.compression),
+        };
         let entry = |method: Arc<Method>, handler: Option<Handler>, own: bool| {
             Arc::new(Entry {
                 metrics: metrics.method(&method),
@@ -188,11 +196,22 @@ impl Server {
     }
 }
 
+fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
+    let mut enabled = EnabledCompressionEncodings::default();
+    for encoding in compression {
+        enabled.enable(match encoding {
+            Compression::Gzip => CompressionEncoding::Gzip,
+            Compression::Deflate => CompressionEncoding::Deflate,
+        });
+    }
+    enabled
+}
+
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, db: &Db, config: &Config) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let service = make(&Setup { app: found.app, db, config }).map_err(failed)?;
+    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));
@@ -219,7 +238,8 @@ fn stock_routes(server: &Server, plan: &Plan, config: &Config, health: &Health) 
 }
 
 async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), StartError> {
-    let pending = db::migrate::pending(db, &server.migrations()).await;
+    let all = server.migrations();
+    let pending = db::migrate::pending(db, &all).await;
     let pending = pending.map_err(|error| StartError::Migrate(error.to_string()))?;
     let names: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
     if names.is_empty() {
