@@ -107,14 +107,20 @@ impl Config {
     /// # Errors
     /// The first such value, with its key and its limits.
     pub fn check(&self) -> Result<(), Nonsense> {
-        let refuse = |key, value: &dyn fmt::Display, must| Err(Nonsense { key, value: value.to_string(), must });
+        let refuse = |key, value: &dyn fmt::Display, must| {
+            Err(Nonsense {
+                key,
+                value: value.to_string(),
+                must,
+            })
+        };
         if !(1..=16_777_216).contains(&self.queue) {
             return refuse("queue", &self.queue, "must be between 1 and 16777216");
         }
         if !(1..=100_000).contains(&self.batch) {
             return refuse("batch", &self.batch, "must be between 1 and 100000");
         }
-        if !(Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&self.flush_interval) {
+        if !(Duration::from_millis(1)..=Duration::from_hours(1)).contains(&self.flush_interval) {
             let value = humantime_serde::re::humantime::format_duration(self.flush_interval);
             return refuse("flush_interval", &value, "must be between 1ms and 1h");
         }
@@ -122,7 +128,11 @@ impl Config {
             return refuse("sample_successes", &self.sample_successes, "must be between 0 and 1");
         }
         if self.retention_days > 36_500 {
-            return refuse("retention_days", &self.retention_days, "must be at most 36500, or 0 to keep rows for ever");
+            return refuse(
+                "retention_days",
+                &self.retention_days,
+                "must be at most 36500, or 0 to keep rows for ever",
+            );
         }
         Ok(())
     }
@@ -161,14 +171,24 @@ mod tests {
         };
         assert_eq!(refused(|c| c.queue = 0), "log.queue = 0 must be between 1 and 16777216");
         assert_eq!(refused(|c| c.batch = 0), "log.batch = 0 must be between 1 and 100000");
-        assert_eq!(refused(|c| c.sample_successes = 1.5), "log.sample_successes = 1.5 must be between 0 and 1");
-        assert_eq!(refused(|c| c.sample_successes = f64::NAN), "log.sample_successes = NaN must be between 0 and 1");
-        assert_eq!(refused(|c| c.flush_interval = Duration::ZERO), "log.flush_interval = 0s must be between 1ms and 1h");
+        assert_eq!(
+            refused(|c| c.sample_successes = 1.5),
+            "log.sample_successes = 1.5 must be between 0 and 1"
+        );
+        assert_eq!(
+            refused(|c| c.sample_successes = f64::NAN),
+            "log.sample_successes = NaN must be between 0 and 1"
+        );
+        assert_eq!(
+            refused(|c| c.flush_interval = Duration::ZERO),
+            "log.flush_interval = 0s must be between 1ms and 1h"
+        );
     }
 
     #[test]
     fn unknown_keys_are_refused() {
-        let config: Config = toml::from_str("console = \"errors\"\nflush_interval = \"50ms\"\non_full = \"wait\"").unwrap();
+        let config: Config =
+            toml::from_str("console = \"errors\"\nflush_interval = \"50ms\"\non_full = \"wait\"").unwrap();
         assert_eq!((config.console, config.on_full), (ConsoleLines::Errors, OnFull::Wait));
         assert_eq!(config.flush_interval, Duration::from_millis(50));
         assert!(toml::from_str::<Config>("flush = \"1s\"").is_err());

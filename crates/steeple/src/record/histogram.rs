@@ -24,7 +24,9 @@ impl Histogram {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("a histogram that resizes itself takes any other");
+        self.0
+            .add(&other.0)
+            .expect("a histogram that resizes itself takes any other");
     }
 
     /// The duration in milliseconds that the share `quantile` of all durations does not exceed. `None` if empty.
@@ -45,12 +47,17 @@ pub(super) struct Codec {
 
 impl Codec {
     pub(super) fn new() -> Self {
-        Self { serializer: V2Serializer::new(), deserializer: Deserializer::new() }
+        Self {
+            serializer: V2Serializer::new(),
+            deserializer: Deserializer::new(),
+        }
     }
 
     pub(super) fn encode(&mut self, histogram: &Histogram) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
-        self.serializer.serialize(&histogram.0, &mut bytes).expect("a vector takes any histogram");
+        self.serializer
+            .serialize(&histogram.0, &mut bytes)
+            .expect("a vector takes any histogram");
         bytes
     }
 

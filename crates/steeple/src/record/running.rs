@@ -22,7 +22,10 @@ pub struct Slot {
 
 impl Slot {
     /// For a recorder that keeps no list.
-    pub(super) const NONE: Self = Self { shard: u32::MAX, index: 0 };
+    pub(super) const NONE: Self = Self {
+        shard: u32::MAX,
+        index: 0,
+    };
 }
 
 pub(super) struct Running {
@@ -49,7 +52,10 @@ impl Shard {
 
 impl Running {
     pub(super) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), count: AtomicUsize::new(0) }
+        Self {
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            count: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -68,11 +74,16 @@ impl Running {
             places.calls.push(Some(Arc::clone(call)));
             (places.calls.len() - 1) as u32
         };
-        Slot { shard: shard as u32, index }
+        Slot {
+            shard: shard as u32,
+            index,
+        }
     }
 
     pub(super) fn remove(&self, slot: &Slot) {
-        let Some(shard) = self.shards.get(slot.shard as usize) else { return };
+        let Some(shard) = self.shards.get(slot.shard as usize) else {
+            return;
+        };
         let mut places = shard.lock();
         let taken = places.calls.get_mut(slot.index as usize).and_then(Option::take);
         if taken.is_some() {
@@ -111,7 +122,14 @@ mod tests {
             slots.iter().for_each(|slot| running.remove(slot));
             assert_eq!(running.len(), 0);
         }
-        assert!(running.shards.iter().map(|shard| shard.lock().calls.len()).sum::<usize>() < 1500);
+        assert!(
+            running
+                .shards
+                .iter()
+                .map(|shard| shard.lock().calls.len())
+                .sum::<usize>()
+                < 1500
+        );
         running.remove(&Slot::NONE);
         assert_eq!(running.len(), 0);
     }

@@ -32,6 +32,8 @@ pub(super) struct Tally {
     labels: Vec<(Box<str>, Box<str>)>,
     strangers: usize,
     cells: HashMap<Key, Cell>,
+    /// Periods that ended before this second may have been forgotten.
+    forgotten: i64,
     changed: Vec<Key>,
     codec: Codec,
 }
@@ -76,6 +78,7 @@ impl Tally {
             labels: vec![(OTHER.into(), OTHER.into())],
             strangers: 0,
             cells: HashMap::new(),
+            forgotten: i64::MIN,
             changed: Vec::new(),
             codec: Codec::new(),
         }
@@ -83,12 +86,21 @@ impl Tally {
 
     /// Counts a closed call. One that still runs is not counted.
     pub(super) fn add(&mut self, call: &Call) {
-        let (Some(outcome), Some(completed_at)) = (call.outcome(), completed_at(call)) else { return };
+        let (Some(outcome), Some(completed_at)) = (call.outcome(), completed_at(call)) else {
+            return;
+        };
         let name = self.name(call);
-        let second = completed_at.div_euclid(1_000_000);
+        // A forgotten row that began anew would replace the first, so a call that comes too late (the clock was set
+        // back) counts in the oldest minute that is left.
+        let second = completed_at.div_euclid(1_000_000).max(self.forgotten);
         let micros = outcome.duration.as_micros() as u64;
         for period in PERIODS {
-            let key = Key { period, starts_at: second - second.rem_euclid(period), name, code: outcome.code as i16 };
+            let key = Key {
+                period,
+                starts_at: second - second.rem_euclid(period),
+                name,
+                code: outcome.code as i16,
+            };
             if period == MINUTE && self.cells.len() >= CELLS && !self.cells.contains_key(&key) {
                 continue;
             }
@@ -132,7 +144,14 @@ impl Tally {
 
     /// The rows that changed since they were last [`settled`](Self::settled).
     pub(super) fn rows(&mut self) -> Vec<StatsRow> {
-        let Self { node, labels, cells, changed, codec, .. } = self;
+        let Self {
+            node,
+            labels,
+            cells,
+            changed,
+            codec,
+            ..
+        } = self;
         let row = |key: &Key| {
             let cell = cells.get(key)?;
             let (service, method) = &labels[key.name as usize];
@@ -162,10 +181,11 @@ impl Tally {
         }
     }
 
-    /// Forgets what ended before `second` and is in the database. Only to be called when no call that ended earlier
-    /// can still come: a row that was forgotten and begun anew would replace the first.
+    /// Forgets what ended before `second` and is in the database.
     pub(super) fn forget_before(&mut self, second: i64) {
-        self.cells.retain(|key, cell| cell.changed || key.starts_at + key.period > second);
+        self.forgotten = self.forgotten.max(second);
+        self.cells
+            .retain(|key, cell| cell.changed || key.starts_at + key.period > second);
     }
 }
 
@@ -204,7 +224,12 @@ mod tests {
         for code in [Code::Ok, Code::Ok, Code::NotFound] {
             tally.add(&closed("/a.B/C", code));
         }
-        tally.add(&Call::open(RequestId::of(None), Arc::new(Method::other("/a.B/C")), None, None));
+        tally.add(&Call::open(
+            RequestId::of(None),
+            Arc::new(Method::other("/a.B/C")),
+            None,
+            None,
+        ));
         let rows = tally.rows();
         for period in PERIODS {
             let calls = |code: Code| -> i64 {
@@ -213,11 +238,22 @@ mod tests {
             };
             assert_eq!((calls(Code::Ok), calls(Code::NotFound)), (2, 1));
         }
-        assert!(rows.iter().all(|row| row.starts_at % i64::from(row.period) == 0 && row.request_bytes == row.calls * 10));
+        assert!(
+            rows.iter()
+                .all(|row| row.starts_at % i64::from(row.period) == 0 && row.request_bytes == row.calls * 10)
+        );
         tally.settled();
         assert!(tally.rows().is_empty() && !tally.has_changed());
-        tally.forget_before(i64::MAX);
+        let later = crate::clock::now().timestamp() + 2 * HOUR;
+        tally.forget_before(later);
         assert!(tally.cells.is_empty());
+        tally.add(&closed("/a.B/C", Code::Ok));
+        assert!(
+            tally
+                .rows()
+                .iter()
+                .all(|row| row.starts_at + i64::from(row.period) > later)
+        );
     }
 
     #[test]
@@ -229,6 +265,11 @@ mod tests {
         assert!(tally.labels.len() <= STRANGERS + 1);
         let of = |row: &&StatsRow| row.period == 3600;
         assert_eq!(tally.rows().iter().filter(of).map(|row| row.calls).sum::<i64>(), 5000);
-        assert!(tally.rows().iter().any(|row| row.service_name == OTHER && row.calls >= 4900 / 2));
+        assert!(
+            tally
+                .rows()
+                .iter()
+                .any(|row| row.service_name == OTHER && row.calls >= 4900 / 2)
+        );
     }
 }

@@ -1,0 +1,193 @@
+//! SQLite by its own C interface: prepared statements and borrowed values, because a general driver costs more per row
+//! than SQLite itself.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior};
+
+use super::{Batch, Failure, SWEEP};
+use crate::record::{
+    Call,
+    row::{Row, Scratch, Stamps, written},
+    tally::StatsRow,
+};
+
+/// Short, because the thread has a back-off of its own and console lines to print.
+const BUSY: Duration = Duration::from_millis(500);
+
+pub(super) const INSERT: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, full_method, \
+    request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
+    duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
+    completed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const UPDATE: &str = "UPDATE steeple_request_log SET request_size = ?, response_size = ?, \
+    request_messages = ?, response_messages = ?, status = ?, grpc_status_code = ?, error_message = ?, duration_ms = ?, \
+    duration_us = ?, user_id = ?, api_key_id = ?, is_authenticated = ?, completed_at = ? WHERE id = ? AND request_id = ?";
+pub(super) const STATS: &str = "INSERT INTO steeple_request_stats (period, starts_at, service_name, method_name, \
+    grpc_code, node, calls, duration_us, request_bytes, response_bytes, histogram) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    ON CONFLICT (period, starts_at, service_name, method_name, grpc_code, node) DO UPDATE SET calls = excluded.calls, \
+    duration_us = excluded.duration_us, request_bytes = excluded.request_bytes, \
+    response_bytes = excluded.response_bytes, histogram = excluded.histogram";
+/// Rows come in the order of time, so the oldest are the first: no need to search.
+pub(super) const DELETE: &str = "DELETE FROM steeple_request_log WHERE id IN (SELECT id FROM (SELECT id, created_at \
+    FROM steeple_request_log ORDER BY id LIMIT ?) AS oldest WHERE created_at < ?)";
+pub(super) const DELETE_STATS: &str = "DELETE FROM steeple_request_stats WHERE period = ? AND starts_at < ?";
+
+pub(in crate::record) struct Sink {
+    connection: Connection,
+    created: Stamps,
+    completed: Stamps,
+}
+
+impl Sink {
+    pub(super) fn open(file: &Path) -> Result<Self, Failure> {
+        // Never creates the file: a database that went away must not come back empty.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags).map_err(failure)?;
+        connection.busy_timeout(BUSY).map_err(failure)?;
+        connection
+            .pragma_update(None, "synchronous", "NORMAL")
+            .map_err(failure)?;
+        Ok(Self {
+            connection,
+            created: Stamps::default(),
+            completed: Stamps::default(),
+        })
+    }
+
+    pub(super) fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, Failure> {
+        self.try_write(batch).map_err(failure)
+    }
+
+    fn try_write(&mut self, batch: &Batch<'_>) -> rusqlite::Result<Vec<i64>> {
+        let Self {
+            connection,
+            created,
+            completed,
+        } = self;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut ids = Vec::new();
+        {
+            let mut insert = transaction.prepare(INSERT)?;
+            let mut update = None;
+            let mut scratch = Scratch::default();
+            for call in batch.closed {
+                if let Some(id) = written(call) {
+                    let update = match &mut update {
+                        Some(update) => update,
+                        none => none.insert(transaction.prepare(UPDATE)?),
+                    };
+                    if update_row(update, id, &Row::of(call, &mut scratch), completed)? == 1 {
+                        continue;
+                    }
+                }
+                insert_row(&mut insert, call, &mut scratch, created, completed)?;
+            }
+            for call in batch.pending {
+                insert_row(&mut insert, call, &mut scratch, created, completed)?;
+                ids.push(transaction.last_insert_rowid());
+            }
+            if !batch.stats.is_empty() {
+                let mut stats = transaction.prepare(STATS)?;
+                for row in batch.stats {
+                    stats_row(&mut stats, row)?;
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(ids)
+    }
+
+    pub(super) fn delete_before(&mut self, micros: i64) -> Result<u64, Failure> {
+        let before = self.created.text(micros);
+        self.connection
+            .execute(DELETE, (SWEEP, before))
+            .map(|rows| rows as u64)
+            .map_err(failure)
+    }
+
+    pub(super) fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), Failure> {
+        self.connection
+            .execute(DELETE_STATS, (period, second))
+            .map(drop)
+            .map_err(failure)
+    }
+}
+
+fn insert_row(
+    insert: &mut Statement<'_>,
+    call: &Call,
+    scratch: &mut Scratch,
+    created: &mut Stamps,
+    completed: &mut Stamps,
+) -> rusqlite::Result<()> {
+    let row = Row::of(call, scratch);
+    insert.raw_bind_parameter(1, row.request_id)?;
+    insert.raw_bind_parameter(2, row.service_name)?;
+    insert.raw_bind_parameter(3, row.method_name)?;
+    insert.raw_bind_parameter(4, row.full_method)?;
+    insert.raw_bind_parameter(5, row.request_size)?;
+    insert.raw_bind_parameter(6, row.response_size)?;
+    insert.raw_bind_parameter(7, row.request_messages)?;
+    insert.raw_bind_parameter(8, row.response_messages)?;
+    insert.raw_bind_parameter(9, row.status)?;
+    insert.raw_bind_parameter(10, row.grpc_status_code)?;
+    insert.raw_bind_parameter(11, row.error_message.as_deref())?;
+    insert.raw_bind_parameter(12, row.duration_ms)?;
+    insert.raw_bind_parameter(13, row.duration_us)?;
+    insert.raw_bind_parameter(14, row.user_id)?;
+    insert.raw_bind_parameter(15, row.api_key_id)?;
+    insert.raw_bind_parameter(16, row.is_authenticated)?;
+    insert.raw_bind_parameter(17, row.client_ip)?;
+    insert.raw_bind_parameter(18, row.user_agent.as_deref())?;
+    insert.raw_bind_parameter(19, row.peer)?;
+    insert.raw_bind_parameter(20, created.text(row.created_at))?;
+    insert.raw_bind_parameter(21, row.completed_at.map(|time| completed.text(time)))?;
+    insert.raw_execute().map(drop)
+}
+
+fn update_row(update: &mut Statement<'_>, id: i64, row: &Row<'_>, completed: &mut Stamps) -> rusqlite::Result<usize> {
+    update.raw_bind_parameter(1, row.request_size)?;
+    update.raw_bind_parameter(2, row.response_size)?;
+    update.raw_bind_parameter(3, row.request_messages)?;
+    update.raw_bind_parameter(4, row.response_messages)?;
+    update.raw_bind_parameter(5, row.status)?;
+    update.raw_bind_parameter(6, row.grpc_status_code)?;
+    update.raw_bind_parameter(7, row.error_message.as_deref())?;
+    update.raw_bind_parameter(8, row.duration_ms)?;
+    update.raw_bind_parameter(9, row.duration_us)?;
+    update.raw_bind_parameter(10, row.user_id)?;
+    update.raw_bind_parameter(11, row.api_key_id)?;
+    update.raw_bind_parameter(12, row.is_authenticated)?;
+    update.raw_bind_parameter(13, row.completed_at.map(|time| completed.text(time)))?;
+    update.raw_bind_parameter(14, id)?;
+    update.raw_bind_parameter(15, row.request_id)?;
+    update.raw_execute()
+}
+
+fn stats_row(stats: &mut Statement<'_>, row: &StatsRow) -> rusqlite::Result<()> {
+    stats.raw_bind_parameter(1, row.period)?;
+    stats.raw_bind_parameter(2, row.starts_at)?;
+    stats.raw_bind_parameter(3, &*row.service_name)?;
+    stats.raw_bind_parameter(4, &*row.method_name)?;
+    stats.raw_bind_parameter(5, row.grpc_code)?;
+    stats.raw_bind_parameter(6, row.node)?;
+    stats.raw_bind_parameter(7, row.calls)?;
+    stats.raw_bind_parameter(8, row.duration_us)?;
+    stats.raw_bind_parameter(9, row.request_bytes)?;
+    stats.raw_bind_parameter(10, row.response_bytes)?;
+    stats.raw_bind_parameter(11, &*row.histogram)?;
+    stats.raw_execute().map(drop)
+}
+
+fn failure(error: rusqlite::Error) -> Failure {
+    let refused = [
+        ErrorCode::ConstraintViolation,
+        ErrorCode::TypeMismatch,
+        ErrorCode::TooBig,
+    ];
+    match error.sqlite_error_code() {
+        Some(code) if refused.contains(&code) => Failure::data(error),
+        _ => Failure::away(error),
+    }
+}

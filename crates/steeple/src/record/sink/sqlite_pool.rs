@@ -1,0 +1,134 @@
+//! SQLite in memory: through the pool's only connection, row by row. For tests and trials, not for load.
+
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, query::Query, sqlite::SqliteArguments};
+
+use super::{
+    Batch, SWEEP,
+    sqlite::{DELETE, DELETE_STATS, INSERT, STATS, UPDATE},
+};
+use crate::record::{
+    Call,
+    row::{Row, Scratch, Stamps, written},
+    tally::StatsRow,
+};
+
+pub(in crate::record) struct Sink {
+    pool: SqlitePool,
+}
+
+impl Sink {
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Self { pool }
+    }
+
+    pub(super) async fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        let mut ids = Vec::new();
+        for call in batch.closed {
+            let updated = match written(call) {
+                Some(id) => update(&mut transaction, id, call).await? == 1,
+                None => false,
+            };
+            if !updated {
+                insert(&mut transaction, call).await?;
+            }
+        }
+        for call in batch.pending {
+            ids.push(insert(&mut transaction, call).await?);
+        }
+        for row in batch.stats {
+            bind_stats(sqlx::query(STATS), row).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(ids)
+    }
+
+    pub(super) async fn delete_before(&mut self, micros: i64) -> Result<u64, sqlx::Error> {
+        let before = Stamps::default().text(micros).to_owned();
+        Ok(sqlx::query(DELETE)
+            .bind(SWEEP)
+            .bind(before)
+            .execute(&self.pool)
+            .await?
+            .rows_affected())
+    }
+
+    pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
+        sqlx::query(DELETE_STATS)
+            .bind(period)
+            .bind(second)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, call: &Call) -> Result<i64, sqlx::Error> {
+    let mut scratch = Scratch::default();
+    let row = Row::of(call, &mut scratch);
+    let stamp = |micros| Stamps::default().text(micros).to_owned();
+    let done = sqlx::query(INSERT)
+        .bind(row.request_id.to_owned())
+        .bind(row.service_name.to_owned())
+        .bind(row.method_name.to_owned())
+        .bind(row.full_method.to_owned())
+        .bind(row.request_size)
+        .bind(row.response_size)
+        .bind(row.request_messages)
+        .bind(row.response_messages)
+        .bind(row.status)
+        .bind(row.grpc_status_code)
+        .bind(row.error_message.map(String::from))
+        .bind(row.duration_ms)
+        .bind(row.duration_us)
+        .bind(row.user_id)
+        .bind(row.api_key_id)
+        .bind(row.is_authenticated)
+        .bind(row.client_ip.map(String::from))
+        .bind(row.user_agent.map(String::from))
+        .bind(row.peer.map(String::from))
+        .bind(stamp(row.created_at))
+        .bind(row.completed_at.map(stamp))
+        .execute(connection)
+        .await?;
+    Ok(done.last_insert_rowid())
+}
+
+async fn update(connection: &mut SqliteConnection, id: i64, call: &Call) -> Result<u64, sqlx::Error> {
+    let mut scratch = Scratch::default();
+    let row = Row::of(call, &mut scratch);
+    let done = sqlx::query(UPDATE)
+        .bind(row.request_size)
+        .bind(row.response_size)
+        .bind(row.request_messages)
+        .bind(row.response_messages)
+        .bind(row.status)
+        .bind(row.grpc_status_code)
+        .bind(row.error_message.map(String::from))
+        .bind(row.duration_ms)
+        .bind(row.duration_us)
+        .bind(row.user_id)
+        .bind(row.api_key_id)
+        .bind(row.is_authenticated)
+        .bind(row.completed_at.map(|micros| Stamps::default().text(micros).to_owned()))
+        .bind(id)
+        .bind(row.request_id.to_owned())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+fn bind_stats<'q>(query: Query<'q, Sqlite, SqliteArguments>, row: &StatsRow) -> Query<'q, Sqlite, SqliteArguments> {
+    query
+        .bind(row.period)
+        .bind(row.starts_at)
+        .bind(row.service_name.clone())
+        .bind(row.method_name.clone())
+        .bind(row.grpc_code)
+        .bind(row.node)
+        .bind(row.calls)
+        .bind(row.duration_us)
+        .bind(row.request_bytes)
+        .bind(row.response_bytes)
+        .bind(row.histogram.clone())
+}
