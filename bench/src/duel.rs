@@ -70,7 +70,7 @@ async fn drive(bench: &Bench, load: Load, target: &Target, side: &Side<'_>, expe
         streams,
         warm_up,
         calls,
-    } = bench.load;
+    } = load;
     let rows_before = rows(side).await?;
     let address = free_address()?;
     let server = Server::start(&side.name, (side.command)(address), address, bench.folder.path())?;
