@@ -150,7 +150,7 @@ impl Build {
         let site = site::text(&found.apps).map_err(one)?;
 
         if let Some(modules) = &found.modules
-            && apps::tree::keep(&self.root, modules, self.locked).map_err(one)?
+            && apps::kept::keep(&self.root, modules, self.locked).map_err(one)?
         {
             report.changed.push(self.root.join("src/apps/mod.rs"));
         }

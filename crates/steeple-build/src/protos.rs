@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -117,6 +118,11 @@ impl Protos {
         let place = (number(parts.next()), number(parts.next()), parts.next());
         let (line, column, message) = match place {
             (Some(line), Some(column), Some(message)) => (line, column, message),
+            // protox knows no place for what is missing at the end
+            _ if rest.ends_with("reached end of file") => {
+                let (line, column) = self.end(name);
+                (line, column, rest)
+            }
             _ => (0, 0, rest),
         };
         Problem {
@@ -125,6 +131,15 @@ impl Protos {
             column,
             message: message.trim().replace('\n', " "),
         }
+    }
+
+    /// Line and column of a file's end; 0 for a file that is not the site's.
+    fn end(&self, name: &str) -> (usize, usize) {
+        let text = self.files.get(name).and_then(|file| fs::read_to_string(file).ok());
+        text.map_or((0, 0), |text| {
+            let last = text.lines().last().unwrap_or_default();
+            (text.lines().count().max(1), last.chars().count() + 1)
+        })
     }
 }
 

@@ -23,11 +23,15 @@ pub(crate) fn full_name(package: &str, name: &str) -> String {
 pub(crate) fn append(service: &Service, module: &[String], text: &mut String) {
     let full = full_name(&service.package, &service.proto_name);
     let (name, function) = (&service.name, snake(&service.name));
+    let of = if name == "S" { "T" } else { "S" };
 
     if !docs(&service.comments, text) {
         line(text, &format!("/// The methods of `{full}`."));
     }
-    line(text, &format!("pub trait {name}: Send + Sync + 'static {{"));
+    line(
+        text,
+        &format!("pub trait {name}: ::core::marker::Send + ::core::marker::Sync + 'static {{"),
+    );
     for method in &service.methods {
         if docs(&method.comments, text) {
             text.push_str("///\n");
@@ -37,7 +41,7 @@ pub(crate) fn append(service: &Service, module: &[String], text: &mut String) {
         let _ = writeln!(
             text,
             "fn {}(&self, cx: ::steeple::Context, request: {request}) \
-             -> impl ::core::future::Future<Output = ::steeple::Result<{response}>> + Send;",
+             -> impl ::core::future::Future<Output = ::steeple::Result<{response}>> + ::core::marker::Send;",
             method.name
         );
     }
@@ -49,7 +53,7 @@ pub(crate) fn append(service: &Service, module: &[String], text: &mut String) {
     );
     line(
         text,
-        &format!("pub fn {function}<S: {name}>(service: S) -> ::steeple::Service {{"),
+        &format!("pub fn {function}<{of}: {name}>(service: {of}) -> ::steeple::Service {{"),
     );
     line(
         text,
@@ -67,10 +71,12 @@ pub(crate) fn append(service: &Service, module: &[String], text: &mut String) {
             (false, true) => "server_streaming",
             (true, true) => "bidirectional",
         };
+        // Methods of `Arc` (`clone`, `as_ref`) and messages called `Send` must not come between.
         let _ = writeln!(
             text,
-            ".{kind}(\"/{full}/{}\", {{ let service = service.clone(); move |cx, request| {{ \
-             let service = service.clone(); async move {{ service.{}(cx, request).await }} }} }})",
+            ".{kind}(\"/{full}/{}\", {{ let service = ::std::sync::Arc::clone(&service); move |cx, request| {{ \
+             let service = ::std::sync::Arc::clone(&service); \
+             async move {{ <{of} as {name}>::{}(&service, cx, request).await }} }} }})",
             method.proto_name, method.name
         );
     }

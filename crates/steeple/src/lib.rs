@@ -63,6 +63,7 @@ pub use context::Context;
 pub use db::Db;
 pub use error::{Code, Error, Result};
 pub use interceptor::{Interceptor, Next, Request, Response};
+pub use model::Fixed;
 pub use server::Server;
 pub use service::Service;
 pub use stream::{Replies, Streaming};

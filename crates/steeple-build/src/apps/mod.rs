@@ -5,13 +5,21 @@
 //! Must never: write a file; [`crate::Build`] does, when nothing is wrong.
 
 mod construct;
+pub(crate) mod kept;
+mod migrations;
 mod models;
 mod modules;
 mod services;
-pub(crate) mod tree;
+mod tree;
 mod uses;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
 
 pub(crate) use self::services::Service;
 use self::{
@@ -78,7 +86,7 @@ pub(crate) fn find(
         declared,
     };
 
-    let mut implemented = std::collections::BTreeSet::new();
+    let mut implemented = BTreeSet::new();
     let mut apps = vec![];
     for folder in &folders {
         let path = vec!["crate".to_owned(), "apps".to_owned(), folder.label.clone()];
@@ -87,23 +95,24 @@ pub(crate) fn find(
         apps.push(App {
             label: folder.label.clone(),
             models: models::models(&source, &path, warnings),
-            migrations: models::migrations(&source, &path, problems),
+            migrations: migrations::migrations(&source, &path, problems),
             services: found.services,
             handlers: found.handlers,
             hook: models::hook(&source, &path, problems),
             skipped,
         });
-        unread(root, folder, &modules, problems);
+        if !modules.broken {
+            unread(root, folder, &modules, problems, warnings);
+        }
     }
     claimed_once(&apps, problems);
     // with a file that could not be read, rustc's error says why an implementation is missing
     if !modules.broken {
-        warnings.extend(
-            declared
-                .iter()
-                .filter(|declared| !implemented.contains(&declared.proto))
-                .map(unimplemented),
-        );
+        let by_hand = by_hand(&apps, &modules);
+        let missing = declared
+            .iter()
+            .filter(|d| !implemented.contains(&d.proto) && !by_hand.contains(&d.function));
+        warnings.extend(missing.map(unimplemented));
     }
     Apps {
         apps,
@@ -141,17 +150,17 @@ fn service_module(
         }
         used = Some(place);
         if let Some(file) = &file {
-            let told = |message: String| Problem::of(relative(root, file), message);
-            let module = place.replace('/', "::");
+            let told = |message: &str| Problem::of(relative(root, file), message);
             match source.modules.all.get(&path) {
-                None if source.modules.read.contains(file) => {}
-                None => problems.push(told(format!(
-                    "is in no module, because the app has a mod.rs of its own: declare `pub mod {module}` there"
-                ))),
+                // what a syntax error hides is not missing
+                None if source.modules.broken || source.modules.read.contains(file) => {}
+                None => problems.push(told(
+                    "is in no module: declare it with `pub mod` in the app's own mod.rs",
+                )),
                 Some(module) if !module.reachable => {
-                    problems.push(told(format!(
-                        "its module is private, so `site()` cannot name it: write `pub mod` before `{place}`"
-                    )));
+                    problems.push(told(
+                        "its module is private, so `site()` cannot name it: declare it with `pub mod`",
+                    ));
                 }
                 Some(_) => {}
             }
@@ -187,18 +196,52 @@ fn claimed_once(apps: &[App], problems: &mut Vec<Problem>) {
     }
 }
 
-/// A migration or model file that no module declares would never run.
-fn unread(root: &Path, folder: &tree::Folder, modules: &Modules, problems: &mut Vec<Problem>) {
-    for name in ["migrations", "models"] {
+/// A migration that no module declares would never run, a model never be seen.
+fn unread(
+    root: &Path,
+    folder: &tree::Folder,
+    modules: &Modules,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    for (name, told) in [("migrations", problems), ("models", warnings)] {
         for file in walk(&folder.path.join(name), "rs") {
             let tests = file.components().any(|part| part.as_os_str() == "tests") || file.ends_with("tests.rs");
-            if !modules.read.contains(&file) && !modules.broken && !tests {
+            if !modules.read.contains(&file) && !tests {
                 let message = format!(
                     "is in no module: declare it with `pub mod {};` in the module above it",
                     crate::files::stem(&file)
                 );
-                problems.push(Problem::of(relative(root, &file), message));
+                told.push(Problem::of(relative(root, &file), message));
             }
+        }
+    }
+}
+
+/// The words of the modules in which an app registers by hand: `crypto_service` among them registers that service.
+fn by_hand(apps: &[App], modules: &Modules) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for app in apps {
+        let handlers = app.handlers.as_ref().map(|(path, _)| path);
+        for path in handlers.into_iter().chain(app.hook.as_ref().map(|hook| &hook.path)) {
+            let mut parts: Vec<String> = path.split("::").map(str::to_owned).collect();
+            parts.pop();
+            for item in modules.all.get(&parts).iter().flat_map(|module| &module.items) {
+                idents(item.to_token_stream(), &mut words);
+            }
+        }
+    }
+    words
+}
+
+fn idents(tokens: TokenStream, words: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => idents(group.stream(), words),
+            TokenTree::Ident(ident) => {
+                words.insert(ident.to_string());
+            }
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
         }
     }
 }

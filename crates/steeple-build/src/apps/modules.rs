@@ -109,10 +109,11 @@ impl Modules {
                 own.push(item);
                 continue;
             };
+            let name = module.ident.to_string();
             if for_tests(&module.attrs) {
+                self.read.extend(outside(file, children, &name, &module.attrs));
                 continue;
             }
-            let name = module.ident.to_string();
             let public = !matches!(module.vis, Visibility::Inherited);
             let inner = around.inner(&name, cfgs(&module.attrs), public);
             if let Some((_, items)) = module.content {

@@ -1,12 +1,11 @@
-//! The folders under `src/apps` as a module tree, and the text of `src/apps/mod.rs` that declares it.
+//! The folders under `src/apps` as a module tree, and the text that declares it.
 //!
 //! The text is inline modules, so one file declares everything: no `#[path]`, no `mod.rs` per app, and `cargo fmt` sees
 //! the apps. A folder with a `mod.rs`, or with a file of its name beside it, declares its own children.
-//! Must never: rewrite a file that somebody wrote by hand.
+//! Must never: write a file.
 
 use std::{
     fmt::Write as _,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -17,8 +16,6 @@ use crate::{
 };
 
 const HEADER: &str = "// Kept by steeple-build from the folders beside this file; commit it, do not edit it.\n";
-/// What an older or newer header begins with too.
-const KEPT: &str = "// Kept by steeple-build";
 
 /// A module that `src/apps/mod.rs` declares.
 #[derive(Debug)]
@@ -144,55 +141,4 @@ fn declare(nodes: &[Node], depth: usize, text: &mut String) {
             }
         }
     }
-}
-
-/// Brings `src/apps/mod.rs` up to date; says whether it was written.
-pub(crate) fn keep(root: &Path, want: &str, locked: bool) -> Result<bool, Problem> {
-    let path = root.join("src/apps/mod.rs");
-    let told = |message: String| Problem::of("src/apps/mod.rs", message);
-    let have = fs::read_to_string(&path).unwrap_or_default();
-    if same(&have, want) {
-        return Ok(false);
-    }
-    if !have.trim().is_empty() && !have.starts_with(KEPT) {
-        return Err(told(
-            "is written by hand, but steeple-build keeps it: move what it holds into a file beside it and delete it"
-                .into(),
-        ));
-    }
-    if locked {
-        return Err(told(
-            "does not fit the folders beside it, and STEEPLE_LOCKED is set: build once without it and commit the file"
-                .into(),
-        ));
-    }
-    files::keep(&path, want.as_bytes()).map_err(|error| told(format!("cannot be written: {error}")))?;
-    Ok(true)
-}
-
-/// Whether both declare the same modules: `cargo fmt` may order them otherwise, version control may end lines otherwise.
-fn same(have: &str, want: &str) -> bool {
-    if have == want {
-        return true;
-    }
-    let (Ok(have_items), Ok(want_items)) = (syn::parse_file(have), syn::parse_file(want)) else {
-        return false;
-    };
-    have.starts_with(KEPT) && declared(&have_items.items) == declared(&want_items.items)
-}
-
-fn declared(items: &[syn::Item]) -> Vec<String> {
-    let mut all: Vec<String> = items
-        .iter()
-        .map(|item| match item {
-            syn::Item::Mod(module) => {
-                let (attributes, visibility, name) = (&module.attrs, &module.vis, &module.ident);
-                let inner = module.content.as_ref().map(|(_, items)| declared(items));
-                format!("{} {name} {inner:?}", quote::quote!(#(#attributes)* #visibility))
-            }
-            other => quote::quote!(#other).to_string(),
-        })
-        .collect();
-    all.sort();
-    all
 }

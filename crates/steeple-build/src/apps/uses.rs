@@ -40,8 +40,16 @@ pub(crate) struct Uses {
     known: BTreeSet<Vec<String>>,
 }
 
-/// `use`s can be circular.
-const DEEP: usize = 16;
+/// What was followed already: `use`s can be circular, and glob imports meet again.
+#[derive(Default)]
+struct Trail(BTreeSet<(ModulePath, Vec<String>)>);
+
+impl Trail {
+    /// Whether this is new. `use a::a` makes longer paths for ever, so there is an end to it.
+    fn leads(&mut self, module: &[String], parts: &[String]) -> bool {
+        parts.len() < 32 && self.0.insert((module.to_vec(), parts.to_vec()))
+    }
+}
 
 impl Uses {
     pub fn of(modules: &Modules, known: BTreeSet<Vec<String>>) -> Self {
@@ -62,31 +70,31 @@ impl Uses {
             return vec![Target::Foreign];
         }
         let parts: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        let mut found = self.follow(module, &parts, 0);
+        let mut found = self.follow(module, &parts, &mut Trail::default());
         found.sort();
         found.dedup();
         found
     }
 
-    fn follow(&self, module: &[String], parts: &[String], depth: usize) -> Vec<Target> {
+    fn follow(&self, module: &[String], parts: &[String], trail: &mut Trail) -> Vec<Target> {
         let Some((first, rest)) = parts.split_first() else {
             return vec![];
         };
-        if depth > DEEP {
-            return vec![Target::Unseen(parts.to_vec())];
+        if !trail.leads(module, parts) {
+            return vec![];
         }
         match first.as_str() {
-            "crate" => return self.absolute(rest, depth),
-            "self" => return self.follow(module, rest, depth + 1),
+            "crate" => return self.absolute(rest, trail),
+            "self" => return self.follow(module, rest, trail),
             "super" => {
                 let parent = &module[..module.len().saturating_sub(1)];
-                return self.follow_in(parent, rest, depth + 1);
+                return self.follow_in(parent, rest, trail);
             }
             _ => {}
         }
         let inner = [module, std::slice::from_ref(first)].concat();
         if self.modules.contains_key(&inner) && !rest.is_empty() {
-            return self.follow(&inner, rest, depth + 1);
+            return self.follow(&inner, rest, trail);
         }
         let Some(names) = self.modules.get(module) else {
             return vec![Target::Unseen(parts.to_vec())];
@@ -103,13 +111,13 @@ impl Uses {
             return if own && used.len() == 1 {
                 vec![Target::Foreign]
             } else {
-                self.imported(module, &whole, depth + 1)
+                self.imported(module, &whole, trail)
             };
         }
         let mut found = vec![];
         for glob in &names.globs {
             let whole = [glob.as_slice(), parts].concat();
-            let seen = self.imported(module, &whole, depth + 1);
+            let seen = self.imported(module, &whole, trail);
             found.extend(seen.into_iter().filter(|target| match target {
                 Target::Pb(path) => self.known.contains(path),
                 Target::Item { .. } => true,
@@ -124,10 +132,10 @@ impl Uses {
     }
 
     /// The path of a `use`: it begins at the crate, here, or with another crate's name.
-    fn imported(&self, module: &[String], path: &[String], depth: usize) -> Vec<Target> {
+    fn imported(&self, module: &[String], path: &[String], trail: &mut Trail) -> Vec<Target> {
         let first = path.first().map_or("", String::as_str);
         if matches!(first, "crate" | "self" | "super") {
-            return self.follow(module, path, depth);
+            return self.follow(module, path, trail);
         }
         let here = self
             .modules
@@ -135,26 +143,26 @@ impl Uses {
             .is_some_and(|names| names.used.contains_key(first))
             || self.modules.contains_key(&[module, &[first.to_owned()]].concat());
         if here {
-            self.follow(module, path, depth)
+            self.follow(module, path, trail)
         } else {
             vec![Target::Foreign]
         }
     }
 
-    fn follow_in(&self, module: &[String], parts: &[String], depth: usize) -> Vec<Target> {
+    fn follow_in(&self, module: &[String], parts: &[String], trail: &mut Trail) -> Vec<Target> {
         if module.len() > 1 && module[1] == "apps" {
-            self.follow(module, parts, depth)
+            self.follow(module, parts, trail)
         } else {
-            self.absolute(&[&module[1.min(module.len())..], parts].concat(), depth)
+            self.absolute(&[&module[1.min(module.len())..], parts].concat(), trail)
         }
     }
 
     /// A path from the crate's root.
-    fn absolute(&self, parts: &[String], depth: usize) -> Vec<Target> {
+    fn absolute(&self, parts: &[String], trail: &mut Trail) -> Vec<Target> {
         match parts.split_first() {
             Some((first, rest)) if first == "pb" => vec![Target::Pb(rest.to_vec())],
             Some((first, rest)) if first == "apps" => {
-                self.follow(&["crate".to_owned(), "apps".to_owned()], rest, depth + 1)
+                self.follow(&["crate".to_owned(), "apps".to_owned()], rest, trail)
             }
             _ => vec![Target::Unseen(parts.to_vec())],
         }
@@ -168,7 +176,7 @@ impl Uses {
         let public = names.used.iter().filter(|(_, (_, public))| *public);
         public
             .flat_map(|(name, (path, _))| {
-                self.imported(module, path, 0)
+                self.imported(module, path, &mut Trail::default())
                     .into_iter()
                     .map(|target| (name.clone(), target))
             })

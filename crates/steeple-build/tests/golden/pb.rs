@@ -87,7 +87,7 @@ pub mod coins {
         }
     }
     /// Prices, by symbol.
-    pub trait Coins: Send + Sync + 'static {
+    pub trait Coins: ::core::marker::Send + ::core::marker::Sync + 'static {
         /// One coin.
         ///
         /// Anyone may look at a `price`; see <https://example.org/a(b)> and <https://example.org/c>.
@@ -99,7 +99,9 @@ pub mod coins {
             &self,
             cx: ::steeple::Context,
             request: GetCoinRequest,
-        ) -> impl ::core::future::Future<Output = ::steeple::Result<Coin>> + Send;
+        ) -> impl ::core::future::Future<
+            Output = ::steeple::Result<Coin>,
+        > + ::core::marker::Send;
         /// Forgets a coin.
         ///
         /// ```text
@@ -109,7 +111,9 @@ pub mod coins {
             &self,
             cx: ::steeple::Context,
             request: GetCoinRequest,
-        ) -> impl ::core::future::Future<Output = ::steeple::Result<()>> + Send;
+        ) -> impl ::core::future::Future<
+            Output = ::steeple::Result<()>,
+        > + ::core::marker::Send;
         /// Adds many.
         ///
         /// ```text
@@ -119,7 +123,9 @@ pub mod coins {
             &self,
             cx: ::steeple::Context,
             request: ::steeple::Streaming<Coin>,
-        ) -> impl ::core::future::Future<Output = ::steeple::Result<Loaded>> + Send;
+        ) -> impl ::core::future::Future<
+            Output = ::steeple::Result<Loaded>,
+        > + ::core::marker::Send;
         /// Prices as they change.
         ///
         /// ```text
@@ -131,7 +137,7 @@ pub mod coins {
             request: super::common::Page,
         ) -> impl ::core::future::Future<
             Output = ::steeple::Result<::steeple::Replies<Coin>>,
-        > + Send;
+        > + ::core::marker::Send;
         /// ```text
         /// async fn chat(&self, cx: Context, request: Streaming<Coin>) -> Result<Replies<Coin>>
         /// ```
@@ -141,7 +147,7 @@ pub mod coins {
             request: ::steeple::Streaming<Coin>,
         ) -> impl ::core::future::Future<
             Output = ::steeple::Result<::steeple::Replies<Coin>>,
-        > + Send;
+        > + ::core::marker::Send;
         /// ```text
         /// async fn now(&self, cx: Context, request: ()) -> Result<prost_types::Timestamp>
         /// ```
@@ -151,7 +157,7 @@ pub mod coins {
             request: (),
         ) -> impl ::core::future::Future<
             Output = ::steeple::Result<::prost_types::Timestamp>,
-        > + Send;
+        > + ::core::marker::Send;
     }
     /// Serves `coins.Coins` with an implementation of [`Coins`].
     pub fn coins<S: Coins>(service: S) -> ::steeple::Service {
@@ -160,60 +166,64 @@ pub mod coins {
             .unary(
                 "/coins.Coins/GetCoin",
                 {
-                    let service = service.clone();
+                    let service = ::std::sync::Arc::clone(&service);
                     move |cx, request| {
-                        let service = service.clone();
-                        async move { service.get_coin(cx, request).await }
+                        let service = ::std::sync::Arc::clone(&service);
+                        async move {
+                            <S as Coins>::get_coin(&service, cx, request).await
+                        }
                     }
                 },
             )
             .unary(
                 "/coins.Coins/DeleteCoin",
                 {
-                    let service = service.clone();
+                    let service = ::std::sync::Arc::clone(&service);
                     move |cx, request| {
-                        let service = service.clone();
-                        async move { service.delete_coin(cx, request).await }
+                        let service = ::std::sync::Arc::clone(&service);
+                        async move {
+                            <S as Coins>::delete_coin(&service, cx, request).await
+                        }
                     }
                 },
             )
             .client_streaming(
                 "/coins.Coins/Load",
                 {
-                    let service = service.clone();
+                    let service = ::std::sync::Arc::clone(&service);
                     move |cx, request| {
-                        let service = service.clone();
-                        async move { service.load(cx, request).await }
+                        let service = ::std::sync::Arc::clone(&service);
+                        async move { <S as Coins>::load(&service, cx, request).await }
                     }
                 },
             )
             .server_streaming(
                 "/coins.Coins/Watch",
                 {
-                    let service = service.clone();
+                    let service = ::std::sync::Arc::clone(&service);
                     move |cx, request| {
-                        let service = service.clone();
-                        async move { service.watch(cx, request).await }
+                        let service = ::std::sync::Arc::clone(&service);
+                        async move { <S as Coins>::watch(&service, cx, request).await }
                     }
                 },
             )
             .bidirectional(
                 "/coins.Coins/Chat",
                 {
-                    let service = service.clone();
+                    let service = ::std::sync::Arc::clone(&service);
                     move |cx, request| {
-                        let service = service.clone();
-                        async move { service.chat(cx, request).await }
+                        let service = ::std::sync::Arc::clone(&service);
+                        async move { <S as Coins>::chat(&service, cx, request).await }
                     }
                 },
             )
             .unary(
                 "/coins.Coins/Now",
                 {
-                    let service = service.clone();
+                    let service = ::std::sync::Arc::clone(&service);
                     move |cx, request| {
-                        let service = service.clone();
-                        async move { service.now(cx, request).await }
+                        let service = ::std::sync::Arc::clone(&service);
+                        async move { <S as Coins>::now(&service, cx, request).await }
                     }
                 },
             )
@@ -451,7 +461,7 @@ pub mod pings {
             pub text: ::prost::alloc::string::String,
         }
         /// The methods of `pings.v1.HTTPPings`.
-        pub trait HttpPings: Send + Sync + 'static {
+        pub trait HttpPings: ::core::marker::Send + ::core::marker::Sync + 'static {
             /// ```text
             /// async fn ping(&self, cx: Context, request: pb::common::Page) -> Result<Pong>
             /// ```
@@ -459,7 +469,9 @@ pub mod pings {
                 &self,
                 cx: ::steeple::Context,
                 request: super::super::common::Page,
-            ) -> impl ::core::future::Future<Output = ::steeple::Result<Pong>> + Send;
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<Pong>,
+            > + ::core::marker::Send;
         }
         /// Serves `pings.v1.HTTPPings` with an implementation of [`HttpPings`].
         pub fn http_pings<S: HttpPings>(service: S) -> ::steeple::Service {
@@ -468,10 +480,12 @@ pub mod pings {
                 .unary(
                     "/pings.v1.HTTPPings/Ping",
                     {
-                        let service = service.clone();
+                        let service = ::std::sync::Arc::clone(&service);
                         move |cx, request| {
-                            let service = service.clone();
-                            async move { service.ping(cx, request).await }
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as HttpPings>::ping(&service, cx, request).await
+                            }
                         }
                     },
                 )

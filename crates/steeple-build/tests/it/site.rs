@@ -33,9 +33,9 @@ impl Site {
     pub fn remove(&self, path: &str) {
         let path = self.path(path);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
     }
 
@@ -82,15 +82,17 @@ impl Site {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
-    /// Whether `site.rs` holds this text, however it is broken into lines.
+    /// Runs the build and expects this text in `site.rs`, however it is broken into lines.
     #[track_caller]
     pub fn registers(&self, expected: &str) {
+        self.run();
         let site = self.out("site.rs");
         assert!(packed(&site).contains(&packed(expected)), "no\n{expected}\nin\n{site}");
     }
 
     #[track_caller]
     pub fn does_not_register(&self, unexpected: &str) {
+        self.run();
         let site = self.out("site.rs");
         assert!(!packed(&site).contains(&packed(unexpected)), "{unexpected}\nin\n{site}");
     }
@@ -101,7 +103,7 @@ pub fn told(problems: &[Problem]) -> Vec<String> {
 }
 
 fn packed(text: &str) -> String {
-    text.replace(",\n", "").split_whitespace().collect()
+    text.split_whitespace().collect::<String>().replace(",)", ")")
 }
 
 /// A proto with one service of one method.

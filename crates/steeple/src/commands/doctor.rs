@@ -64,7 +64,7 @@ pub(super) async fn run(server: Server, loaded: Result<Config, Problems>, out: &
     match loaded {
         Err(problems) => checks.add("configuration", Verdict::Failed, problems.to_string()),
         Ok(config) => {
-            let files = config.origins.files().join(", ");
+            let files = config.files().join(", ");
             let from = if files.is_empty() { "defaults and environment".to_owned() } else { files };
             checks.add("configuration", Verdict::Ok, format!("{}, from {from}", config.env.as_str()));
             services(&server, &config, &mut checks);

@@ -14,8 +14,8 @@ const HEAD: &str = "\
 
 const SETTINGS: &str = "
 # What the site's own apps are told, one table per app label; STEEPLE_SETTINGS__CRYPTO__FOO is foo of [settings.crypto].
-#[settings.crypto]
-#foo = \"bar\"
+# [settings.crypto]
+# foo = \"bar\"
 ";
 
 impl Config {

@@ -11,10 +11,11 @@ use super::{
     Config, Origin, Origins, Problem, Problems, Settings,
     keys::{self, Key, Kind},
     read::{self, Files, Variables},
-    record, secret,
+    secret,
     tree::{Given, Leaf, Node, Table},
     typed::{Error, Source},
 };
+use crate::record;
 
 impl Config {
     /// Loads the configuration of the site in `directory`, given the variables of the environment and what the command

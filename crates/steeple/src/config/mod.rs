@@ -23,14 +23,13 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::de::DeserializeOwned;
 
-use crate::{db, record};
 pub use self::{
     apps::AppsConfig,
     environment::Environment,
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{interceptor, server};
+use crate::{db, interceptor, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -61,11 +60,6 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// The files that were there, in the order they were read.
-    pub fn files(&self) -> &[String] {
-        &self.files
-    }
-
     /// Where `server.grpc` was said; `None` for a default.
     pub fn of(&self, key: &str) -> Option<&Origin> {
         self.keys.get(key)
@@ -73,6 +67,11 @@ impl Origins {
 }
 
 impl Config {
+    /// The files that were there, in the order they were read, as seen from the site's directory.
+    pub fn files(&self) -> &[String] {
+        &self.origins.files
+    }
+
     /// The settings of the app `label` as its type: `[settings.<label>]`, unknown keys refused when `T` denies them.
     ///
     /// # Errors
@@ -119,7 +118,7 @@ impl Config {
                 if let Some(toml::Value::String(text)) =
                     shown.get_mut(section.name).and_then(|table| table.get_mut(key.name))
                 {
-                    *text = redacted(text);
+                    *text = db::redacted(text);
                 }
             }
         }
@@ -139,16 +138,6 @@ impl Config {
             ("calls".to_owned(), table(&self.calls)),
             ("apps".to_owned(), table(&self.apps)),
         ])
-    }
-}
-
-/// A URL without what stands between its scheme and its host, nor its query.
-fn redacted(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("…", url));
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://…@{host}"),
-        None => format!("{scheme}://{rest}"),
     }
 }
 

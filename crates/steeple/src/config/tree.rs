@@ -88,16 +88,10 @@ impl Table {
             self.entries.insert(key.clone(), Node::Leaf(leaf));
             return;
         }
-        let origin = Some(leaf.origin.clone());
-        let next = self
-            .entries
-            .entry(key.clone())
-            .or_insert_with(|| Node::Table(Self::default()));
+        let table = || Node::Table(Self { entries: BTreeMap::new(), origin: Some(leaf.origin.clone()) });
+        let next = self.entries.entry(key.clone()).or_insert_with(table);
         if let Node::Leaf(_) = next {
-            *next = Node::Table(Self {
-                entries: BTreeMap::new(),
-                origin,
-            });
+            *next = table();
         }
         if let Node::Table(table) = next {
             table.set(rest, leaf);

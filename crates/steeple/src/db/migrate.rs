@@ -126,20 +126,30 @@ pub async fn up(db: &Db, all: &[Migration]) -> Result<Vec<Applied>, MigrateError
 }
 
 async fn up_locked(db: &Db, all: &[Migration]) -> Result<Vec<Applied>, MigrateError> {
-    patiently(async || history::create(db).await)
-        .await
-        .map_err(MigrateError::history)?;
+    let begun = Instant::now();
+    while let Err(error) = history::create(db).await {
+        if !may_try_again(&error, begun).await {
+            return Err(MigrateError::history(error));
+        }
+    }
     let mut applied = Vec::new();
     for migration in pending(db, all).await.map_err(MigrateError::history)? {
         let begun = Instant::now();
-        let done = patiently(async || apply(db, migration).await)
-            .await
-            .map_err(|cause| MigrateError::Failed {
-                app: migration.app,
-                name: migration.name,
-                backend: db.backend(),
-                cause,
-            })?;
+        let done = loop {
+            match apply(db, migration).await {
+                Ok(done) => break done,
+                Err(error) if may_try_again(&error, begun).await => {}
+                Err(cause) => {
+                    let (app, name, backend) = (migration.app, migration.name, db.backend());
+                    return Err(MigrateError::Failed {
+                        app,
+                        name,
+                        backend,
+                        cause,
+                    });
+                }
+            }
+        };
         if done {
             applied.push(Applied {
                 app: migration.app,
@@ -178,18 +188,14 @@ async fn run(db: &Db, migration: &Migration) -> Result<(), DbErr> {
     }
 }
 
-/// Tries again while SQLite says that another writer is busy: a migration of another node may take longer than the
-/// busy timeout, and its end is what we wait for. A failed try has changed nothing.
-async fn patiently<T>(work: impl AsyncFn() -> Result<T, DbErr>) -> Result<T, DbErr> {
-    let begun = Instant::now();
-    loop {
-        match work().await {
-            Err(error) if is_busy(&error) && begun.elapsed() < lock::WAIT => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            outcome => return outcome,
-        }
+/// Whether to try again, after a pause: while SQLite says that another writer is busy. A migration of another node may
+/// take longer than the busy timeout, and its end is what we wait for. A failed try has changed nothing.
+async fn may_try_again(error: &DbErr, begun: Instant) -> bool {
+    let again = is_busy(error) && begun.elapsed() < lock::WAIT;
+    if again {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    again
 }
 
 fn is_busy(error: &DbErr) -> bool {

@@ -72,7 +72,7 @@ fn without_any_source_there_are_the_defaults() {
     assert_eq!(config.server.grpc, "[::]:50051");
     assert_eq!(config.server.http, "127.0.0.1:8000");
     assert_eq!(config.database.url, "sqlite://steeple.sqlite3");
-    assert!(config.origins.files().is_empty());
+    assert!(config.files().is_empty());
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn later_sources_win_key_by_key() {
     assert_eq!(config.server.max_header_list_bytes, 16 * 1024);
 
     let origin = |key: &str| config.origins.of(key).map(ToString::to_string);
-    assert_eq!(config.origins.files(), ["steeple.toml", "steeple.production.toml"]);
+    assert_eq!(config.files(), ["steeple.toml", "steeple.production.toml"]);
     assert_eq!(origin("server.grpc").as_deref(), Some("steeple.toml:2"));
     assert_eq!(
         origin("server.max_workers").as_deref(),
@@ -149,7 +149,7 @@ fn another_file_or_directory_is_named_by_steeple_config() {
     assert_eq!(site("etc").loaded().server.max_workers, 2);
     let config = site("etc/site.toml").loaded();
     assert_eq!((config.server.max_workers, config.server.max_connections), (3, 4));
-    assert_eq!(config.origins.files(), ["etc/site.toml", "etc/site.development.toml"]);
+    assert_eq!(config.files(), ["etc/site.toml", "etc/site.development.toml"]);
     assert_eq!(
         site("etc/gone.toml").problems(),
         ["STEEPLE_CONFIG: there is no file etc/gone.toml; create it or unset the variable"]

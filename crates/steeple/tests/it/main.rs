@@ -7,3 +7,4 @@ mod calls;
 mod config;
 mod data;
 mod floors;
+mod generated;

@@ -2,6 +2,8 @@
 //!
 //! MySQL commits each statement by itself, so every step may meet its own work of an interrupted run and passes over it.
 
+#![expect(elided_lifetimes_in_paths, reason = "the signature of MigrationTrait, as async_trait wants it")]
+
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 /// Creates `crypto_coin` and `crypto_wallet`.
@@ -16,7 +18,7 @@ impl MigrationName for Migration {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         manager
             .create_table(
@@ -94,7 +96,7 @@ impl MigrationTrait for Migration {
         manager.create_index(by_coin).await
     }
 
-    async fn down(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager
             .drop_table(Table::drop().table(Wallet::Table).if_exists().to_owned())
             .await?;

@@ -1,0 +1,196 @@
+//! All or nothing.
+
+use sea_orm::{ConnectionTrait as _, DbErr, Statement};
+use steeple::{
+    Code, Db, Error,
+    db::migrate::{Migration, up},
+};
+use tokio::sync::oneshot;
+
+use super::coin::Counter;
+use crate::databases::{Database, on_every_database};
+
+async fn counter(database: &Database) -> Db {
+    let db = database.connect().await;
+    up(&db, &[Migration::new("test", "0001_counter", Counter)])
+        .await
+        .expect("migrates");
+    db
+}
+
+async fn add(db: &Db, n: i64) -> Result<(), DbErr> {
+    db.execute_unprepared(&format!("INSERT INTO counter (n) VALUES ({n})"))
+        .await
+        .map(drop)
+}
+
+async fn sum(db: &Db) -> i64 {
+    let sql = "SELECT n FROM counter";
+    let rows = db
+        .query_all_raw(Statement::from_string(db.backend(), sql))
+        .await
+        .expect("reads");
+    rows.iter()
+        .map(|row| row.try_get_by_index::<i64>(0).expect("a number"))
+        .sum()
+}
+
+on_every_database! {
+    async fn ok_commits_and_err_rolls_back(database: Database) {
+        let db = counter(&database).await;
+        let value = db.transaction(async |tx| {
+            add(&tx, 1).await?;
+            Ok::<_, Error>("value")
+        });
+        assert_eq!(value.await.expect("commits"), "value");
+        let error = db.transaction(async |tx| {
+            add(&tx, 10).await?;
+            Err::<(), _>(Error::failed_precondition("enough"))
+        });
+        assert_eq!(error.await.expect_err("rolls back").message(), "enough");
+        assert_eq!(sum(&db).await, 1);
+    }
+
+    async fn a_failed_statement_rolls_back(database: Database) {
+        let db = counter(&database).await;
+        let error = db.transaction(async |tx| {
+            add(&tx, 1).await?;
+            tx.execute_unprepared("SELECT no_such_column FROM counter").await?;
+            Ok::<_, Error>(())
+        });
+        assert_eq!(error.await.expect_err("fails").code(), Code::Internal);
+        assert_eq!(sum(&db).await, 0);
+    }
+
+    async fn an_inner_failure_undoes_the_inner_work_only(database: Database) {
+        let db = counter(&database).await;
+        db.transaction(async |tx| {
+            add(&tx, 1).await?;
+            let inner = tx.transaction(async |tx| {
+                add(&tx, 10).await?;
+                tx.transaction(async |tx| add(&tx, 20).await).await?;
+                Err::<(), _>(DbErr::Custom("no".to_owned()))
+            });
+            inner.await.expect_err("rolls back to its savepoint");
+            tx.transaction(async |tx| add(&tx, 100).await).await?;
+            Ok::<_, DbErr>(())
+        })
+        .await
+        .expect("commits");
+        assert_eq!(sum(&db).await, 101);
+    }
+
+    async fn an_outer_failure_undoes_all(database: Database) {
+        let db = counter(&database).await;
+        db.transaction(async |tx| {
+            tx.transaction(async |tx| add(&tx, 1).await).await?;
+            Err::<(), _>(DbErr::Custom("no".to_owned()))
+        })
+        .await
+        .expect_err("rolls back");
+        assert_eq!(sum(&db).await, 0);
+    }
+
+    async fn a_clone_kept_beyond_the_closure_is_an_error(database: Database) {
+        let db = counter(&database).await;
+        let mut kept = None;
+        let error = db.transaction(async |tx| {
+            add(&tx, 1).await?;
+            kept = Some(tx.clone());
+            Ok::<_, DbErr>(())
+        });
+        let error = error.await.expect_err("cannot commit");
+        assert!(error.to_string().contains("outlived"), "{error}");
+        drop(kept);
+        assert_eq!(sum(&db).await, 0);
+        db.transaction(async |tx| add(&tx, 2).await).await.expect("the lock is free again");
+    }
+
+    async fn a_dropped_future_rolls_back(database: Database) {
+        let db = counter(&database).await;
+        let (inside, is_inside) = oneshot::channel();
+        let task = tokio::spawn({
+            let db = db.clone();
+            async move {
+                db.transaction(async |tx| {
+                    add(&tx, 1).await?;
+                    inside.send(()).ok();
+                    std::future::pending::<Result<(), DbErr>>().await
+                })
+                .await
+            }
+        });
+        is_inside.await.expect("begins");
+        task.abort();
+        task.await.expect_err("aborted");
+        db.transaction(async |tx| add(&tx, 2).await).await.expect("the lock is free again");
+        assert_eq!(sum(&db).await, 2);
+    }
+
+    async fn a_panic_rolls_back(database: Database) {
+        let db = counter(&database).await;
+        let task = tokio::spawn({
+            let db = db.clone();
+            async move {
+                db.transaction(async |tx| {
+                    add(&tx, 1).await?;
+                    if sum(&tx).await == 1 {
+                        panic!("on purpose");
+                    }
+                    Ok::<_, DbErr>(())
+                })
+                .await
+            }
+        });
+        assert!(task.await.expect_err("panics").is_panic());
+        assert_eq!(sum(&db).await, 0);
+    }
+
+    async fn writers_take_turns(database: Database) {
+        let db = counter(&database).await;
+        add(&db, 0).await.expect("inserts");
+        let all: Vec<_> = (0..8)
+            .map(|_| {
+                let db = db.clone();
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        db.transaction(async |tx| {
+                            // reads first, then writes: what a deferred SQLite transaction cannot do beside others
+                            sum(&tx).await;
+                            tx.execute_unprepared("UPDATE counter SET n = n + 1").await?;
+                            Ok::<_, DbErr>(())
+                        })
+                        .await?;
+                    }
+                    Ok::<_, DbErr>(())
+                })
+            })
+            .collect();
+        for one in all {
+            one.await.expect("runs").expect("commits");
+        }
+        assert_eq!(sum(&db).await, 40);
+    }
+}
+
+/// PostgreSQL checks a deferred constraint at the commit.
+#[tokio::test]
+async fn a_failed_commit_is_an_error() {
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let db = database.connect().await;
+    db.execute_unprepared("CREATE TABLE a (b integer UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        .await
+        .expect("creates");
+    let twice = db.transaction(async |tx| {
+        tx.execute_unprepared("INSERT INTO a VALUES (1), (1)").await?;
+        Ok::<_, Error>(())
+    });
+    twice.await.expect_err("refused at the commit");
+    let rows = db
+        .query_all_raw(Statement::from_string(db.backend(), "SELECT b FROM a"))
+        .await
+        .expect("reads");
+    assert!(rows.is_empty());
+}
