@@ -64,7 +64,13 @@ fn order(sides: usize, round: usize) -> Vec<usize> {
 }
 
 /// One side, one round.
-async fn drive(bench: &Bench, load: Load, target: &Target, side: &Side<'_>, expected: &mut Option<Bytes>) -> Outcome<Sample> {
+async fn drive(
+    bench: &Bench,
+    load: Load,
+    target: &Target,
+    side: &Side<'_>,
+    expected: &mut Option<Bytes>,
+) -> Outcome<Sample> {
     let Load {
         connections,
         streams,
@@ -77,7 +83,10 @@ async fn drive(bench: &Bench, load: Load, target: &Target, side: &Side<'_>, expe
 
     let client = Client::connect(address, connections).await?;
     let reply = client.ask(target).await?;
-    let expected = &*expected.get_or_insert(reply);
+    let expected = &*expected.get_or_insert_with(|| reply.clone());
+    if reply != expected {
+        return Err(format!("{} answers {reply:?}, the first side answered {expected:?}", side.name).into());
+    }
     let warm = client.drive(target, expected, streams, warm_up).await?;
     settle(bench).await;
     let (server_before, client_before) = (server.usage()?, usage("self")?);

@@ -78,7 +78,11 @@ pub struct Load {
 impl Load {
     /// As hard, but this many times shorter.
     pub fn shortened(self, times: u64) -> Self {
-        Self { warm_up: self.warm_up / times, calls: self.calls / times, ..self }
+        Self {
+            warm_up: self.warm_up / times,
+            calls: self.calls / times,
+            ..self
+        }
     }
 }
 

@@ -224,7 +224,11 @@ impl Bench {
     /// Brings a database to the demo's tables and data, which only development gets.
     pub fn migrate_demo(&self, database: &Database) -> Outcome<()> {
         let mut command = self.program(&self.demo);
-        done(site(&mut command, database, true).arg("migrate").env("STEEPLE_ENV", "development"))
+        done(
+            site(&mut command, database, true)
+                .arg("migrate")
+                .env("STEEPLE_ENV", "development"),
+        )
     }
 }
 

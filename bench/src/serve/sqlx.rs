@@ -161,12 +161,14 @@ fn coin(row: Row) -> Coin {
     }
 }
 
-/// `units` of ten to the minus `places`, spelled as the demo spells them.
+/// `units` of ten to the minus `places`, spelled as the demo spells them: without needless zeros.
 fn decimal(units: i64, places: u32) -> String {
     let unit = 10_u64.pow(places);
     let (whole, part) = (units.unsigned_abs() / unit, units.unsigned_abs() % unit);
     let sign = if units < 0 { "-" } else { "" };
-    format!("{sign}{whole}.{part:0places$}", places = places as usize)
+    let mut text = format!("{sign}{whole}.{part:0places$}", places = places as usize);
+    text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    text
 }
 
 /// Serves until SIGTERM.
@@ -187,7 +189,8 @@ mod tests {
     #[test]
     fn amounts_keep_every_digit() {
         assert_eq!(decimal(1, 8), "0.00000001");
-        assert_eq!(decimal(-250, 2), "-2.50");
+        assert_eq!(decimal(-250, 2), "-2.5");
+        assert_eq!(decimal(10_000, 2), "100");
         assert_eq!(decimal(i64::MIN, 2), "-92233720368547758.08");
     }
 }

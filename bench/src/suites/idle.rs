@@ -33,15 +33,21 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         resident.push(server.usage()?.resident as f64 / 1e6);
         server.stop().await?;
     }
+    let answered = seconds.len() as u64;
     let (seconds, resident) = (Spread::of(seconds), Spread::of(resident));
-    let criteria = if bench.smoke {
-        Vec::new()
-    } else {
-        vec![
-            Criterion::at_most("resident memory at rest, MB", resident, 40.0),
-            Criterion::at_most("from start to the first answered call, s", seconds, 0.5),
-        ]
-    };
+    let mut criteria = vec![Criterion::equal(
+        "starts that were answered and stopped",
+        answered,
+        bench.rounds as u64,
+    )];
+    if !bench.smoke {
+        criteria.push(Criterion::at_most("resident memory at rest, MB", resident, 40.0));
+        criteria.push(Criterion::at_most(
+            "from start to the first answered call, s",
+            seconds,
+            0.5,
+        ));
+    }
     Ok(Findings {
         title: "The demo at rest".into(),
         sides: Vec::new(),
