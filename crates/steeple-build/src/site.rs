@@ -20,6 +20,7 @@ pub(crate) fn text(apps: &[App]) -> Result<String, Problem> {
         "/// The protos of this site as a `FileDescriptorSet`, comments included.\n\
          pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/descriptors.bin\"));\n\
          /// Every app of this site.\n\
+         #[allow(clippy::allow_attributes, clippy::all, clippy::pedantic, unused_qualifications, reason = \"generated\")]\n\
          pub fn site() -> ::steeple::Site {\n",
     );
     let new = "::steeple::Site::new(env!(\"CARGO_PKG_NAME\"), env!(\"CARGO_PKG_VERSION\"), DESCRIPTORS)";

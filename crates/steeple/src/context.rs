@@ -259,7 +259,7 @@ fn entry(key: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue)> {
     let value = if key.ends_with("-bin") {
         HeaderValue::try_from(BASE64.encode(value))
     } else {
-        HeaderValue::from_bytes(value).map_err(Into::into)
+        HeaderValue::from_bytes(value)
     };
     let value = value.map_err(|error| Error::internal("internal error").because(error))?;
     Ok((name, value))

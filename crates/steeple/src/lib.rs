@@ -76,7 +76,7 @@ pub use stream::{Replies, Streaming};
 macro_rules! site {
     () => {
         /// Messages and services of this site's protos, by package.
-        #[expect(missing_docs, clippy::all, clippy::pedantic, reason = "generated from protos")]
+        #[allow(dead_code, missing_docs, unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
         pub mod pb {
             include!(concat!(env!("OUT_DIR"), "/pb.rs"));
         }

@@ -24,7 +24,6 @@ use crate::{
     Context,
     error::{Error, Result},
     interceptor::{BoxFuture, Response},
-    method::Shape,
     stream::{Outgoing, Replies, Streaming},
 };
 
@@ -56,7 +55,6 @@ impl Wire {
 
 pub(crate) struct ServiceMethod {
     pub path: &'static str,
-    pub shape: Shape,
     pub handler: Handler,
 }
 
@@ -85,7 +83,7 @@ impl Service {
         F: Fn(Context, Req) -> W + Clone + Send + Sync + 'static,
         W: Future<Output = Result<Res>> + Send + 'static,
     {
-        self.method(path, Shape::Unary, move |cx, http, wire| {
+        self.method(path, move |cx, http, wire| {
             let method = method.clone();
             async move {
                 let service = service_fn(|request: tonic::Request<Req>| {
@@ -106,7 +104,7 @@ impl Service {
         F: Fn(Context, Streaming<Req>) -> W + Clone + Send + Sync + 'static,
         W: Future<Output = Result<Res>> + Send + 'static,
     {
-        self.method(path, Shape::ClientStreaming, move |cx, http, wire| {
+        self.method(path, move |cx, http, wire| {
             let method = method.clone();
             async move {
                 let service = service_fn(|request: tonic::Request<tonic::Streaming<Req>>| {
@@ -127,7 +125,7 @@ impl Service {
         F: Fn(Context, Req) -> W + Clone + Send + Sync + 'static,
         W: Future<Output = Result<Replies<Res>>> + Send + 'static,
     {
-        self.method(path, Shape::ServerStreaming, move |cx, http, wire| {
+        self.method(path, move |cx, http, wire| {
             let method = method.clone();
             async move {
                 let service = service_fn(|request: tonic::Request<Req>| {
@@ -148,7 +146,7 @@ impl Service {
         F: Fn(Context, Streaming<Req>) -> W + Clone + Send + Sync + 'static,
         W: Future<Output = Result<Replies<Res>>> + Send + 'static,
     {
-        self.method(path, Shape::Bidirectional, move |cx, http, wire| {
+        self.method(path, move |cx, http, wire| {
             let method = method.clone();
             async move {
                 let service = service_fn(|request: tonic::Request<tonic::Streaming<Req>>| {
@@ -164,14 +162,13 @@ impl Service {
     fn method<W>(
         mut self,
         path: &'static str,
-        shape: Shape,
         handler: impl Fn(Context, http::Request<Body>, Wire) -> W + Send + Sync + 'static,
     ) -> Self
     where
         W: Future<Output = Result<Response>> + Send + 'static,
     {
         let handler: Handler = Arc::new(move |cx, http, wire| Box::pin(handler(cx, http, wire)));
-        self.methods.push(ServiceMethod { path, shape, handler });
+        self.methods.push(ServiceMethod { path, handler });
         self
     }
 }

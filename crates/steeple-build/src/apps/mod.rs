@@ -18,7 +18,7 @@ use std::{
     path::Path,
 };
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens as _;
 
 pub(crate) use self::services::Service;
@@ -218,31 +218,37 @@ fn unread(
     }
 }
 
-/// The words of the modules in which an app registers by hand: `crypto_service` among them registers that service.
+/// What is called in the modules in which an app registers by hand: `crypto_service` among them registers that service.
 fn by_hand(apps: &[App], modules: &Modules) -> BTreeSet<String> {
-    let mut words = BTreeSet::new();
+    let mut called = BTreeSet::new();
     for app in apps {
         let handlers = app.handlers.as_ref().map(|(path, _)| path);
         for path in handlers.into_iter().chain(app.hook.as_ref().map(|hook| &hook.path)) {
             let mut parts: Vec<String> = path.split("::").map(str::to_owned).collect();
             parts.pop();
             for item in modules.all.get(&parts).iter().flat_map(|module| &module.items) {
-                idents(item.to_token_stream(), &mut words);
+                calls(item.to_token_stream(), &mut called);
             }
         }
     }
-    words
+    called
 }
 
-fn idents(tokens: TokenStream, words: &mut BTreeSet<String>) {
+/// Collects what is called: names directly before parentheses.
+fn calls(tokens: TokenStream, called: &mut BTreeSet<String>) {
+    let mut before = None;
     for token in tokens {
-        match token {
-            TokenTree::Group(group) => idents(group.stream(), words),
-            TokenTree::Ident(ident) => {
-                words.insert(ident.to_string());
+        if let TokenTree::Group(group) = &token {
+            if group.delimiter() == Delimiter::Parenthesis {
+                called.extend(before.take());
             }
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            calls(group.stream(), called);
         }
+        before = if let TokenTree::Ident(ident) = token {
+            Some(ident.to_string())
+        } else {
+            None
+        };
     }
 }
 

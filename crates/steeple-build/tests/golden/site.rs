@@ -5,6 +5,13 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(
     concat!(env!("OUT_DIR"), "/descriptors.bin")
 );
 /// Every app of this site.
+#[allow(
+    clippy::allow_attributes,
+    clippy::all,
+    clippy::pedantic,
+    unused_qualifications,
+    reason = "generated"
+)]
 pub fn site() -> ::steeple::Site {
     let mut site = ::steeple::Site::new(
         env!("CARGO_PKG_NAME"),

@@ -337,4 +337,9 @@ fn a_service_registered_by_hand_needs_no_implementation_in_sight() {
         "pub fn app(app: App) -> App {\n    app.service(\"\", \"\", \"\", |_| Ok(pb::pings::pings(other::It)))\n}\n",
     );
     site.warns(&[]);
+    site.put(
+        "src/apps/pings/app.rs",
+        "pub fn app(app: App) -> App {\n    app.first_run(crate::apps::pings::seed)\n}\n",
+    );
+    assert_eq!(site.run().warnings.len(), 1);
 }

@@ -129,15 +129,15 @@ fn custom<'a>(site: &'a Site, config: &AppsConfig, problems: &mut Vec<String>) -
     let all: Vec<&Registration> = site.apps.iter().flat_map(|app| &app.services).collect();
     let mut names = vec![];
     for (key, wanted) in &config.custom_services {
-        match all.iter().find(|registration| registration.service == wanted || registration.implementation == wanted) {
-            Some(registration) => names.push(registration.service),
-            None => {
-                let known: Vec<_> = all.iter().map(|registration| registration.service).collect();
-                problems.push(format!(
-                    "apps.custom_services.{key}: there is no service {wanted}; the services are: {}",
-                    known.join(", ")
-                ));
-            }
+        let means = |registration: &&&Registration| [registration.service, registration.implementation].contains(&wanted.as_str());
+        if let Some(registration) = all.iter().find(means) {
+            names.push(registration.service);
+        } else {
+            let known: Vec<_> = all.iter().map(|registration| registration.service).collect();
+            problems.push(format!(
+                "apps.custom_services.{key}: there is no service {wanted}; the services are: {}",
+                known.join(", ")
+            ));
         }
     }
     names

@@ -59,7 +59,7 @@ impl Checks {
     }
 }
 
-pub(super) async fn run(server: Server, loaded: Result<Config, Problems>, out: &Out) -> Result<ExitCode, Failure> {
+pub(super) async fn run(server: Server, loaded: Result<Config, Problems>, out: Out) -> Result<ExitCode, Failure> {
     let mut checks = Checks::default();
     match loaded {
         Err(problems) => checks.add("configuration", Verdict::Failed, problems.to_string()),

@@ -80,7 +80,7 @@ impl Arguments {
     }
 }
 
-pub(super) async fn run(_: Server, config: Config, arguments: &Arguments, out: &Out) -> Result<ExitCode, Failure> {
+pub(super) async fn run(_: Server, config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
     let db = Db::connect(&config.database, 1).await?;
     let rows = arguments.question().all(&db).await?;
     db.close().await;

@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     filter: Option<String>,
 }
 
-pub(super) fn run(server: &Server, config: &Config, arguments: &Arguments, out: &Out) -> Result<ExitCode, Failure> {
+pub(super) fn run(server: &Server, config: &Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
     let plan = Plan::of(server, config).map_err(|problems| Failure(problems.join("\n")))?;
     let wanted = |planned: &&PlannedMethod| arguments.filter.as_ref().is_none_or(|text| planned.method.path.contains(text));
     let methods: Vec<_> = plan.methods().filter(wanted).collect();

@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     check: bool,
 }
 
-pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, out: &Out) -> Result<ExitCode, Failure> {
+pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
     let db = Db::connect(&config.database, 1).await?;
     let all = server.migrations();
     let pending = db::migrate::pending(&db, &all).await?;
@@ -36,6 +36,6 @@ pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, o
 fn listing(word: &str, names: &[String]) -> String {
     match names {
         [] => format!("nothing {word}: the database is up to date"),
-        names => names.iter().map(|name| format!("{word} {name}\n")).collect(),
+        names => names.iter().map(|name| format!("{word} {name}")).collect::<Vec<_>>().join("\n"),
     }
 }

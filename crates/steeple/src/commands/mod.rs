@@ -95,7 +95,7 @@ impl Server {
         let matches = command.get_matches_from(std::env::args_os());
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let out = Out { json: arguments.common.json };
-        match self.command(arguments, &out) {
+        match self.command(arguments, out) {
             Ok(code) => code,
             Err(Failure(why)) => {
                 out.failed(&why);
@@ -104,11 +104,11 @@ impl Server {
         }
     }
 
-    fn command(self, arguments: Arguments, out: &Out) -> Result<ExitCode, Failure> {
+    fn command(self, arguments: Arguments, out: Out) -> Result<ExitCode, Failure> {
         let Arguments { command, common } = arguments;
         let command = command.unwrap_or_else(|| Command::Run(run::Arguments::default()));
         if matches!(command, Command::DefaultConfig) {
-            out.text(&Config::default_toml());
+            Out::text(&Config::default_toml());
             return Ok(ExitCode::SUCCESS);
         }
         let overrides: Vec<_> = common.set.into_iter().chain(command.overrides()).collect();
@@ -138,7 +138,7 @@ impl Server {
         let mut text = command.render_long_help().to_string();
         for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
             let (name, help) = (command.get_name().to_owned(), command.render_long_help());
-            text.push_str(&format!("\n\n--- {name} ---\n\n{help}"));
+            text = format!("{text}\n\n--- {name} ---\n\n{help}");
         }
         let lines: Vec<_> = text.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"

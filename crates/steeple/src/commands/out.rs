@@ -14,7 +14,7 @@ pub(super) struct Out {
 
 impl Out {
     /// A line, or several. A reader that has left (`| head`) is no failure.
-    pub fn text(&self, text: &str) {
+    pub fn text(text: &str) {
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(text.as_bytes());
         if !text.ends_with('\n') {
@@ -24,17 +24,17 @@ impl Out {
     }
 
     /// `value` as JSON, or else the text.
-    pub fn either(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
+    pub fn either(self, value: &impl Serialize, text: impl FnOnce() -> String) {
         if self.json {
             // Every value printed here has text keys, so it can be JSON.
-            self.text(&serde_json::to_string_pretty(value).unwrap_or_else(|error| json!({"error": error.to_string()}).to_string()));
+            Self::text(&serde_json::to_string_pretty(value).unwrap_or_else(|error| json!({"error": error.to_string()}).to_string()));
         } else {
-            self.text(&text());
+            Self::text(&text());
         }
     }
 
     /// A failure: on standard error, as text or as `{"error": …}`.
-    pub fn failed(&self, why: &str) {
+    pub fn failed(self, why: &str) {
         let mut stderr = std::io::stderr().lock();
         let text = if self.json { json!({"error": why}).to_string() } else { format!("error: {why}") };
         let _ = writeln!(stderr, "{text}");

@@ -59,7 +59,7 @@ impl Arguments {
     }
 }
 
-pub(super) async fn run(server: Server, config: Config, out: &Out) -> Result<ExitCode, Failure> {
+pub(super) async fn run(server: Server, config: Config, out: Out) -> Result<ExitCode, Failure> {
     let (name, version) = (server.site.name(), server.site.version());
     let mut told = told_to_stop()?;
     let starting = server.start(config);

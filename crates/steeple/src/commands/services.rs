@@ -9,7 +9,7 @@ pub(super) const EXAMPLE: &str = "Examples:
   cargo run -- services
   cargo run -- services --json | jq '.services[].name'";
 
-pub(super) fn run(server: &Server, config: &Config, out: &Out) -> Result<ExitCode, Failure> {
+pub(super) fn run(server: &Server, config: &Config, out: Out) -> Result<ExitCode, Failure> {
     let plan = Plan::of(server, config).map_err(|problems| Failure(problems.join("\n")))?;
     out.either(&plan, || text(&plan));
     Ok(ExitCode::SUCCESS)

@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     hours: u32,
 }
 
-pub(super) async fn run(config: Config, arguments: &Arguments, out: &Out) -> Result<ExitCode, Failure> {
+pub(super) async fn run(config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
     let db = Db::connect(&config.database, 1).await?;
     let statistics = RequestLog::get_statistics(&db, arguments.hours).await?;
     db.close().await;

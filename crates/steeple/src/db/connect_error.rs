@@ -17,10 +17,8 @@ pub enum ConnectError {
     },
     /// The URL does not parse.
     Malformed {
-        /// The address.
+        /// The address. What the parser said is not kept: it may repeat the password.
         address: Address,
-        /// What the parser said; not printed, as it may repeat the password.
-        cause: sqlx::Error,
     },
     /// Nobody listens there, or the name does not resolve.
     Unreachable {
@@ -93,10 +91,9 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    pub(super) fn malformed(address: &Address, cause: sqlx::Error) -> Self {
+    pub(super) fn malformed(address: &Address) -> Self {
         Self::Malformed {
             address: address.clone(),
-            cause,
         }
     }
 
@@ -117,7 +114,7 @@ impl ConnectError {
                 Some("53300" | "57P03" | "57P01" | "57P02" | "08004") => Self::Busy { address, cause },
                 _ => match said
                     .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-                    .map(|said| said.number())
+                    .map(sqlx::mysql::MySqlDatabaseError::number)
                 {
                     Some(1044 | 1045 | 1698) => Self::Refused { address, cause },
                     Some(1049) => Self::NoDatabase { address, cause },
@@ -153,7 +150,7 @@ impl fmt::Display for ConnectError {
                 f,
                 "unknown kind of database: {address:?}; database.url must begin with sqlite:, postgres: or mysql:"
             ),
-            Self::Malformed { address, .. } => write!(
+            Self::Malformed { address } => write!(
                 f,
                 "database.url is not a valid address: {address}; write sqlite://file.sqlite3 or \
                  postgres://user:password@host:5432/name, with special characters of the password percent-encoded"

@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statem
 
 use super::{Db, spelling};
 
-/// One match per method; every statement passes [`spelling::respelled`].
+/// One match per method; every statement passes `spelling::respelled`.
 #[async_trait::async_trait]
 impl ConnectionTrait for Db {
     fn get_database_backend(&self) -> DbBackend {

@@ -3,7 +3,7 @@
 //! Takes the migrations of all apps, in the order they are to run (`sea_orm_migration::MigrationTrait`, named by app
 //! and file as in Django); keeps what was done in `steeple_migrations(app, name, applied_at)`.
 //!
-//! - Many nodes may start at once: one at a time migrates, the others wait and find it done ([`lock`]).
+//! - Many nodes may start at once: one at a time migrates, the others wait and find it done.
 //! - A migration and its line in the history are one transaction. **MySQL commits every schema change at once**: a
 //!   migration that fails there half-way leaves its first half; write one statement per migration, or make them
 //!   repeatable (`if_not_exists`). A migration whose `use_transaction` says `Some(false)` runs without, too.
@@ -208,7 +208,7 @@ fn is_busy(error: &DbErr) -> bool {
     cause
         .as_database_error()
         .and_then(|said| said.try_downcast_ref::<sqlx::sqlite::SqliteError>())
-        .and_then(|said| sqlx::error::DatabaseError::code(said))
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }

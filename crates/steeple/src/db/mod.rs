@@ -3,8 +3,8 @@
 //! Takes a [`Config`]; gives a [`Db`], which every query of a service takes as `&Db` (`cx.db()`), inside a transaction
 //! and outside of it alike. SeaORM works on it; plain sqlx does through [`Db::pool`].
 //!
-//! Two things are done to each statement on its way to SQLite, see [`spelling`]: moments are written as Django writes
-//! them, and `LIMIT ?` becomes `LIMIT 1`, without which SQLite compiles the statement anew at every call.
+//! Two things are done to each statement on its way to SQLite (`spelling.rs` tells why): moments are written as Django
+//! writes them, and `LIMIT ?` becomes `LIMIT 1`, without which SQLite compiles the statement anew at every call.
 //!
 //! Must never: show a password, log statements, or hold a connection while waiting for something else.
 

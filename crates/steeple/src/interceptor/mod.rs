@@ -45,7 +45,7 @@ pub(crate) fn refuse(cx: &Context, error: Error) -> Status {
     if let Ok(id) = http::HeaderValue::try_from(&request_id) {
         metadata.insert("x-request-id", id);
     }
-    error.into_status_with(&request_id, MetadataMap::from_headers(metadata))
+    error.into_status(&request_id, MetadataMap::from_headers(metadata))
 }
 
 /// INTERNAL for the caller; the log learns what the panic said.

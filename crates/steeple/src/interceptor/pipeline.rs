@@ -134,7 +134,7 @@ async fn answer(
     routes: Option<Routes>,
     mut http: http::Request<Body>,
 ) -> Response {
-    let serves = entry.handler.is_some() || !std::ptr::eq(&*entry, &*shared.unknown);
+    let serves = entry.handler.is_some() || !Arc::ptr_eq(&entry, &shared.unknown);
     let metadata = take_metadata(&mut http, entry.handler.is_some());
     let given = metadata.get("x-request-id");
     let echo = given.cloned();

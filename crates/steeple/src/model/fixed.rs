@@ -14,6 +14,8 @@ use std::{error::Error as StdError, fmt, str::FromStr};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::error::Error;
+
 pub(super) use self::{
     column::scale_of,
     text::{parse, show},
@@ -190,8 +192,8 @@ impl fmt::Display for FixedError {
 
 impl StdError for FixedError {}
 
-impl From<FixedError> for crate::Error {
-    /// INVALID_ARGUMENT. [`Error::invalid`](crate::Error::invalid) with the field's name says more.
+impl From<FixedError> for Error {
+    /// INVALID_ARGUMENT. [`Error::invalid`] with the field's name says more.
     fn from(error: FixedError) -> Self {
         Self::invalid_argument(format!("invalid value: {error}")).because(error)
     }

@@ -18,7 +18,7 @@ use sea_orm::{
 use serde_json::{Map, Value as Json, json};
 
 use super::{Field, Model, Query, RowsError, value};
-use crate::Db;
+use crate::db::Db;
 
 /// One row: each field's name with its value.
 pub type Row = Map<String, Json>;

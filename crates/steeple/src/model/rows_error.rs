@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt};
 
 use sea_orm::DbErr;
 
-use crate::Error;
+use crate::error::Error;
 
 /// What is wrong with one field. The text completes "the field …", in words for the person who filled it in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,6 @@
 //! Database values as JSON and back, field by field, without the entity.
 //!
-//! | in Rust | in JSON |
-//! |---|---|
-//! | bool, text, whole numbers up to 2^53, floats, JSON | as they are |
-//! | larger whole numbers, `Fixed`, `Decimal`, `Uuid`, enums | text |
-//! | moments | RFC 3339 text, in UTC; dates and times as ISO 8601 text |
-//! | bytes | base64 text |
-//! | NULL | `null` |
-//!
-//! Numbers are also taken as text.
+//! The spellings are told in [`crate::model`].
 //!
 //! Must never: lose a digit, or say what is wrong in the words of a library.
 
@@ -44,6 +36,9 @@ pub(super) fn to_json(field: &Field, value: Value) -> Json {
             moment.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true).into()
         }
         (Value::ChronoDateTime(Some(moment)), _) => moment.format("%FT%T%.f").to_string().into(),
+        // sea_query puts quotes around these two
+        (Value::ChronoDate(Some(date)), _) => date.to_string().into(),
+        (Value::ChronoTime(Some(time)), _) => time.to_string().into(),
         (Value::Json(Some(json)), _) => *json,
         (other, _) => sea_value_to_json_value(&other),
     }

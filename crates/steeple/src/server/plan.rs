@@ -31,9 +31,6 @@ pub struct PlannedService {
     pub comment: String,
     /// Its methods; empty for a stock service without descriptors.
     pub methods: Vec<PlannedMethod>,
-    /// The interceptors of a method that is in no descriptor.
-    #[serde(skip)]
-    pub(crate) other: Vec<Arc<str>>,
 }
 
 /// A method that will be served.
@@ -107,7 +104,6 @@ fn planned(server: &Server, methods: &Methods, found: FoundService, problems: &m
     PlannedService {
         comment: info.map(|info| info.comment.clone()).unwrap_or_default(),
         methods: methods.map(|method| PlannedMethod { method: method.clone(), chain: chain(&method.name) }).collect(),
-        other: chain(""),
         found,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     db::Db,
     interceptor::Shared,
-    record::{metrics::Metrics, recorder::{Finished, Recorder}},
+    record::{metrics::Metrics, recorder::Recorder},
 };
 
 /// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
@@ -136,15 +136,16 @@ impl Running {
         for task in &self.tasks {
             task.abort();
         }
-        let finished = match &self.recorder {
-            Some(recorder) => recorder.finish(AFTERMATH).await,
-            None => Finished::default(),
+        let lost = match &self.recorder {
+            // What a full queue dropped, by policy and counted, is not lost here.
+            Some(recorder) => recorder.finish(AFTERMATH).await.lost.saturating_sub(recorder.dropped()),
+            None => 0,
         };
-        if finished.lost > 0 {
-            tracing::error!(rows = finished.lost, "rows of the request log could not be written and are lost");
+        if lost > 0 {
+            tracing::error!(rows = lost, "rows of the request log could not be written and are lost");
         }
         self.db.close().await;
-        Stopped { cut, lost: finished.lost }
+        Stopped { cut, lost }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
     method::Method,
-    record::{metrics::Metrics, recorder::Recorder},
+    record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
 };
 
@@ -41,7 +41,7 @@ pub enum StartError {
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
     /// The request log cannot be written.
-    Log(String),
+    Log(record::recorder::StartError),
 }
 
 impl fmt::Display for StartError {
@@ -90,7 +90,8 @@ impl Server {
 
         let metrics = Arc::new(Metrics::new());
         let recorder = if config.log.is_on() {
-            Some(Recorder::start(&config.log, &db, &metrics).await.map_err(|error| StartError::Log(error.to_string()))?)
+            let log = record::Config { format: lines(&config), ..config.log.clone() };
+            Some(Recorder::start(&log, &db, &metrics).map_err(StartError::Log)?)
         } else {
             None
         };
@@ -110,7 +111,7 @@ impl Server {
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
     pub fn migrations(&self) -> Vec<Migration> {
         let apps = self.site.apps.iter().flat_map(|app| app.migrations.iter().cloned());
-        crate::record::migrations().into_iter().chain(apps).collect()
+        record::migrations().into_iter().chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
@@ -193,6 +194,15 @@ impl Server {
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), None, false);
         Ok(Shared::new(catalog, stock, unknown, recorder, db.clone(), config.calls.clone()))
+    }
+}
+
+/// Console lines for people in development, for machines elsewhere, unless the configuration says.
+fn lines(config: &Config) -> Format {
+    match (config.log.format, config.env) {
+        (Format::Auto, Environment::Development) => Format::Pretty,
+        (Format::Auto, _) => Format::Json,
+        (format, _) => format,
     }
 }
 

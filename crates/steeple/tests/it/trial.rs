@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 
 #[path = "generated/pb.rs"]
 #[rustfmt::skip]
+#[allow(dead_code, missing_docs, unused_qualifications, clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated")]
 pub mod pb;
 
 use pb::trial::v1::{self as v1, Order, Report, trial_client::TrialClient};

@@ -15,8 +15,7 @@ const SESSION: &str = "SET sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,ERRO
      NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT'";
 
 pub(super) async fn connect(config: &Config, workers: usize, address: &Address) -> Result<Db, ConnectError> {
-    let mut options =
-        MySqlConnectOptions::from_str(address.secret()).map_err(|cause| ConnectError::malformed(address, cause))?;
+    let mut options = MySqlConnectOptions::from_str(address.secret()).map_err(|_| ConnectError::malformed(address))?;
     if !address.secret().contains("statement-cache-capacity") {
         options = options.statement_cache_capacity(config.statement_cache);
     }

@@ -9,8 +9,7 @@ use super::{probe, remote_pool};
 use crate::db::{Address, Config, ConnectError, Db};
 
 pub(super) async fn connect(config: &Config, workers: usize, address: &Address) -> Result<Db, ConnectError> {
-    let mut options =
-        PgConnectOptions::from_str(address.secret()).map_err(|cause| ConnectError::malformed(address, cause))?;
+    let mut options = PgConnectOptions::from_str(address.secret()).map_err(|_| ConnectError::malformed(address))?;
     if !address.secret().contains("statement-cache-capacity") {
         options = options.statement_cache_capacity(config.statement_cache);
     }

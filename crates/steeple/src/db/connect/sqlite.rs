@@ -4,7 +4,7 @@ use std::{path::Path, str::FromStr as _};
 
 use sea_orm::SqlxSqliteConnector;
 use sqlx::{
-    Sqlite,
+    ConnectOptions as _, Sqlite,
     pool::PoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
@@ -13,8 +13,7 @@ use super::{probe, size};
 use crate::db::{Address, Config, ConnectError, Db};
 
 pub(super) async fn connect(config: &Config, workers: usize, address: &Address) -> Result<Db, ConnectError> {
-    let options =
-        SqliteConnectOptions::from_str(address.secret()).map_err(|cause| ConnectError::malformed(address, cause))?;
+    let options = SqliteConnectOptions::from_str(address.secret()).map_err(|_| ConnectError::malformed(address))?;
     let memory = is_memory(address.secret());
     let read_only = address.secret().contains("mode=ro") || address.secret().contains("immutable=");
     if !memory {
@@ -35,7 +34,6 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal);
     }
-    use sqlx::ConnectOptions as _;
     let options = options.disable_statement_logging();
 
     // Connections to a file do not go stale, so nothing is tested and nothing expires.

@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::{Row, Rows};
 use crate::{
-    Db,
+    db::Db,
     model::{FieldProblem, RowsError, value},
 };
 
@@ -24,7 +24,7 @@ where
         let active = ActiveModelBehavior::before_save(active, tx, true).await?;
         let missing: Vec<FieldProblem> = E::Column::iter()
             .zip(&self.model.fields)
-            .filter(|(_, field)| !field.null && !field.default && !(field.is_key && self.model.auto_key))
+            .filter(|(_, field)| !(field.null || field.default || field.is_key && self.model.auto_key))
             .filter(|(column, _)| active.is_not_set(*column))
             .map(|(_, field)| FieldProblem {
                 field: field.name.to_owned(),

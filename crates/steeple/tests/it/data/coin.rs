@@ -1,6 +1,9 @@
 //! The entities these tests use, and their tables: every kind of column, a composite key, a hook, references.
 
-#![expect(elided_lifetimes_in_paths, reason = "MigrationTrait does not accept SchemaManager<'_>")]
+#![expect(
+    elided_lifetimes_in_paths,
+    reason = "MigrationTrait does not accept SchemaManager<'_>"
+)]
 
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait, DbErr, DeriveActiveEnum, EnumIter,

@@ -1,14 +1,15 @@
 //! Connecting by URL, and what is said when it does not work.
 
-use std::env;
+use std::{env, time::Duration};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sqlx::Connection as _;
 use steeple::{
     Db,
     db::{Config, ConnectError, Pool},
 };
 
-use crate::databases::{Database, on_every_database};
+use crate::databases::{Database, on_every_database, skipped};
 
 on_every_database! {
     async fn answers_a_ping(database: Database) {
@@ -65,7 +66,7 @@ on_every_database! {
     async fn a_statement_waits_for_a_connection_so_long_and_no_longer(database: Database) {
         let config = Config {
             max_connections: Some(1),
-            acquire_timeout: std::time::Duration::from_millis(300),
+            acquire_timeout: Duration::from_millis(300),
             ..database.config()
         };
         let db = Db::connect(&config, 4).await.expect("connects");
@@ -76,13 +77,74 @@ on_every_database! {
     }
 }
 
+on_every_database! {
+    async fn every_option_reaches_its_place(database: Database) {
+        let config = Config {
+            max_connections: Some(3),
+            acquire_timeout: Duration::from_secs(7),
+            idle_timeout: Duration::from_secs(8),
+            max_lifetime: Duration::from_secs(9),
+            busy_timeout: Duration::from_millis(1234),
+            statement_cache: 2,
+            ..database.config()
+        };
+        let db = Db::connect(&config, 4).await.expect("connects");
+        for n in 0..5_i32 {
+            let place = if db.backend() == DbBackend::Postgres { "$1" } else { "?" };
+            let sql = format!("SELECT {n} + {place}");
+            db.query_one_raw(Statement::from_sql_and_values(db.backend(), sql, [1_i32.into()])).await.expect("answers");
+        }
+        let remote = (3, config.acquire_timeout, Some(config.idle_timeout), Some(config.max_lifetime));
+        macro_rules! seen {
+            ($pool:expr) => {{
+                let cached = $pool.acquire().await.expect("a connection").cached_statements_size();
+                assert!(cached <= 2, "{cached} statements kept");
+                let options = $pool.options();
+                (
+                    options.get_max_connections(),
+                    options.get_acquire_timeout(),
+                    options.get_idle_timeout(),
+                    options.get_max_lifetime(),
+                )
+            }};
+        }
+        match db.pool().expect("a pool") {
+            Pool::Sqlite(pool) => {
+                assert_eq!(seen!(pool), (3, config.acquire_timeout, None, None));
+                let timeout = sqlx::query_scalar::<_, i64>("PRAGMA busy_timeout").fetch_one(pool).await.expect("answers");
+                assert_eq!(timeout, 1234);
+            }
+            Pool::Postgres(pool) => assert_eq!(seen!(pool), remote),
+            Pool::MySql(pool) => assert_eq!(seen!(pool), remote),
+        }
+    }
+
+    /// The server closed the connection while nobody looked: the next statement does not notice.
+    async fn a_connection_lost_while_idle_is_replaced(database: Database) {
+        let config = Config { max_connections: Some(1), idle_test_after: Duration::ZERO, ..database.config() };
+        let db = Db::connect(&config, 1).await.expect("connects");
+        let other = database.connect().await;
+        let (who, end) = match db.backend() {
+            DbBackend::Postgres => ("SELECT pg_backend_pid()::bigint", "SELECT pg_terminate_backend(ID)"),
+            DbBackend::MySql => ("SELECT CAST(CONNECTION_ID() AS SIGNED)", "KILL ID"),
+            _ => return,
+        };
+        let mine = async || {
+            let row = db.query_one_raw(Statement::from_string(db.backend(), who)).await.expect("answers");
+            row.expect("a row").try_get_by_index::<i64>(0).expect("a number")
+        };
+        let before = mine().await;
+        other.execute_unprepared(&end.replace("ID", &before.to_string())).await.expect("ends it");
+        assert_ne!(mine().await, before);
+    }
+}
+
 async fn refused(url: &str) -> ConnectError {
     let config = Config {
         url: url.to_owned(),
         ..Config::default()
     };
     let error = Db::connect(&config, 1).await.expect_err("no database there");
-    println!("{error}");
     assert!(
         !format!("{error} {error:?}").contains("hunter2"),
         "the password shows: {error:?}"
@@ -110,7 +172,7 @@ async fn addresses_that_are_none() {
         ConnectError::Malformed { .. }
     ));
     assert!(matches!(
-        refused("sqlite://site.sqlite3?mode=hunter2x").await,
+        refused("sqlite://site.sqlite3?mode=nosuch").await,
         ConnectError::Malformed { .. }
     ));
 }
@@ -141,7 +203,7 @@ async fn somebody_listens_and_says_nothing() {
     );
     let config = Config {
         url,
-        acquire_timeout: std::time::Duration::from_millis(200),
+        acquire_timeout: Duration::from_millis(200),
         ..Config::default()
     };
     let error = Db::connect(&config, 1).await.expect_err("no answer");
@@ -175,7 +237,7 @@ async fn files_that_cannot_be() {
 async fn servers_that_refuse() {
     for variable in ["STEEPLE_TEST_POSTGRES_URL", "STEEPLE_TEST_MYSQL_URL"] {
         let Ok(server) = env::var(variable) else {
-            println!("skipped: {variable} is not set");
+            skipped(variable);
             continue;
         };
         let (front, _) = server.rsplit_once('/').expect("names a database");

@@ -1,6 +1,9 @@
 //! Each migration exactly once, whoever starts first.
 
-#![expect(elided_lifetimes_in_paths, reason = "MigrationTrait does not accept SchemaManager<'_>")]
+#![expect(
+    elided_lifetimes_in_paths,
+    reason = "MigrationTrait does not accept SchemaManager<'_>"
+)]
 
 use std::sync::{
     Arc,
