@@ -62,14 +62,7 @@ impl<IO> Guarded<IO> {
     /// Guards a new connection; its handshake starts now.
     pub fn new(io: IO, patience: Patience, place: Option<OwnedSemaphorePermit>) -> Self {
         let alarm = Box::pin(tokio::time::sleep(patience.handshake));
-        Self {
-            io,
-            frames: Frames::default(),
-            patience,
-            waiting: Waiting::Handshake,
-            alarm,
-            _place: place,
-        }
+        Self { io, frames: Frames::default(), patience, waiting: Waiting::Handshake, alarm, _place: place }
     }
 
     /// The peer has sent nothing new: is it within its time?
@@ -109,9 +102,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Guarded<IO> {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => self
-                .check(cx)
-                .map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending),
+            Poll::Pending => self.check(cx).map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending),
         }
     }
 }
