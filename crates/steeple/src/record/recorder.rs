@@ -329,6 +329,11 @@ impl Shared {
         self.dropped.load(Relaxed)
     }
 
+    /// What the thread is about to hold outside the queue.
+    pub(super) fn expect_backlog(&self, calls: usize) {
+        self.backlog.store(calls, Release);
+    }
+
     /// What the thread holds outside the queue has changed.
     pub(super) fn set_backlog(&self, calls: usize) {
         self.backlog.store(calls, Release);

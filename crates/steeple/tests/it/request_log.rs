@@ -1,6 +1,9 @@
 //! The request log: every call has its row, its place in the statistics and its line, whatever the database does.
 
-#![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, and not in what they call")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions, and not in what they call"
+)]
 
 mod database_away;
 mod questions;
