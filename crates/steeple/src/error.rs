@@ -209,13 +209,8 @@ impl Error {
         text
     }
 
-    /// The status the caller gets: public sentence, details, and the request id as `google.rpc.RequestInfo`.
-    pub(crate) fn into_status(self, request_id: &str) -> Status {
-        self.into_status_with(request_id, MetadataMap::new())
-    }
-
-    /// As [`Error::into_status`], with trailing metadata.
-    pub(crate) fn into_status_with(mut self, request_id: &str, metadata: MetadataMap) -> Status {
+    /// The status the caller gets: public sentence, details, the request id as `google.rpc.RequestInfo`, and metadata.
+    pub(crate) fn into_status(mut self, request_id: &str, metadata: MetadataMap) -> Status {
         if let Some(mut status) = self.0.status.take() {
             for entry in metadata.iter() {
                 match entry {

@@ -30,6 +30,10 @@ pub struct Config {
     /// The share of successful calls that get a row, 0 to 1. Default 1. Failures, and calls that were seen running,
     /// always get one; statistics and metrics count every call.
     pub sample_successes: f64,
+    /// Services (`grpc.health.v1.Health`) and methods (`grpc.health.v1.Health/Check`) whose calls get neither row nor
+    /// console line, and are not in the statistics; metrics count them. Default: the health service, which probes ask
+    /// every few seconds.
+    pub skip: Vec<String>,
 }
 
 /// Which calls get a console line.
@@ -82,23 +86,28 @@ impl Default for Config {
             on_full: OnFull::default(),
             retention_days: 30,
             sample_successes: 1.0,
+            skip: vec!["grpc.health.v1.Health".to_owned()],
         }
     }
 }
 
 impl Config {
+    /// Whether there is anything to write: rows, or console lines.
+    pub fn is_on(&self) -> bool {
+        self.enabled || self.console != ConsoleLines::Off
+    }
+
+    /// Whether calls to this method get neither row nor console line.
+    pub fn skips(&self, service: &str, method: &str) -> bool {
+        self.skip.iter().any(|skip| skip.split_once('/').map_or(skip == service, |both| both == (service, method)))
+    }
+
     /// Refuses values that cannot work.
     ///
     /// # Errors
     /// The first such value, with its key and its limits.
     pub fn check(&self) -> Result<(), Nonsense> {
-        let refuse = |key, value: &dyn fmt::Display, must| {
-            Err(Nonsense {
-                key,
-                value: value.to_string(),
-                must,
-            })
-        };
+        let refuse = |key, value: &dyn fmt::Display, must| Err(Nonsense { key, value: value.to_string(), must });
         if !(1..=16_777_216).contains(&self.queue) {
             return refuse("queue", &self.queue, "must be between 1 and 16777216");
         }
@@ -113,11 +122,7 @@ impl Config {
             return refuse("sample_successes", &self.sample_successes, "must be between 0 and 1");
         }
         if self.retention_days > 36_500 {
-            return refuse(
-                "retention_days",
-                &self.retention_days,
-                "must be at most 36500, or 0 to keep rows for ever",
-            );
+            return refuse("retention_days", &self.retention_days, "must be at most 36500, or 0 to keep rows for ever");
         }
         Ok(())
     }
@@ -156,14 +161,8 @@ mod tests {
         };
         assert_eq!(refused(|c| c.queue = 0), "log.queue = 0 must be between 1 and 16777216");
         assert_eq!(refused(|c| c.batch = 0), "log.batch = 0 must be between 1 and 100000");
-        assert_eq!(
-            refused(|c| c.sample_successes = 1.5),
-            "log.sample_successes = 1.5 must be between 0 and 1"
-        );
-        assert_eq!(
-            refused(|c| c.sample_successes = f64::NAN),
-            "log.sample_successes = NaN must be between 0 and 1"
-        );
+        assert_eq!(refused(|c| c.sample_successes = 1.5), "log.sample_successes = 1.5 must be between 0 and 1");
+        assert_eq!(refused(|c| c.sample_successes = f64::NAN), "log.sample_successes = NaN must be between 0 and 1");
         assert_eq!(
             refused(|c| c.flush_interval = Duration::ZERO),
             "log.flush_interval = 0s must be between 1ms and 1h"

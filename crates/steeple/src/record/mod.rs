@@ -26,8 +26,8 @@ mod tally;
 mod writer;
 
 pub use call::{Call, Caller, MESSAGE_LIMIT, Outcome, REQUEST_ID_LIMIT, RequestId, State};
-pub use config::Config;
-pub use log::RequestLog;
+pub use config::{Config, ConsoleLines, Format, OnFull};
+pub use log::{RequestLog, RequestLogRow};
 pub use metrics::Metrics;
 pub use migrations::migrations;
 pub use recorder::{Finished, Recorder};

@@ -146,11 +146,7 @@ impl Store {
     fn write_batch(&mut self, shared: &Shared) -> Result<(), Failure> {
         let mut sink = Self::sink(&mut self.sink, &self.target)?;
         let stats = self.tally.rows();
-        match sink.write(&Batch {
-            closed: &self.writing,
-            pending: &self.pending,
-            stats: &stats,
-        }) {
+        match sink.write(&Batch { closed: &self.writing, pending: &self.pending, stats: &stats }) {
             Ok(ids) => {
                 for (call, id) in self.pending.drain(..).zip(ids) {
                     call.row.store(id, Relaxed);
@@ -171,10 +167,7 @@ impl Store {
         let mut size = self.writing.len().div_ceil(2);
         while !self.writing.is_empty() {
             let part = size.clamp(1, self.writing.len());
-            match sink.write(&Batch {
-                closed: &self.writing[..part],
-                ..Batch::default()
-            }) {
+            match sink.write(&Batch { closed: &self.writing[..part], ..Batch::default() }) {
                 Ok(_) => {
                     self.writing.drain(..part);
                     shared.count_written(part as u64);
@@ -190,19 +183,13 @@ impl Store {
             }
         }
         for call in mem::take(&mut self.pending) {
-            match sink.write(&Batch {
-                pending: std::slice::from_ref(&call),
-                ..Batch::default()
-            }) {
+            match sink.write(&Batch { pending: std::slice::from_ref(&call), ..Batch::default() }) {
                 Ok(ids) => call.row.store(ids.first().copied().unwrap_or(REFUSED), Relaxed),
                 Err(failure) if failure.data => call.row.store(REFUSED, Relaxed),
                 Err(failure) => return Err(failure),
             }
         }
-        match sink.write(&Batch {
-            stats,
-            ..Batch::default()
-        }) {
+        match sink.write(&Batch { stats, ..Batch::default() }) {
             Err(failure) if !failure.data => return Err(failure),
             Err(failure) => tracing::error!(%failure, "the database refuses statistics of the request log"),
             Ok(_) => {}

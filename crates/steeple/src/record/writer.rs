@@ -69,12 +69,7 @@ impl Writer {
     ) -> Self {
         let lines = match config.console {
             ConsoleLines::Off => None,
-            which => Some(Lines {
-                output,
-                which,
-                format: config.format,
-                text: String::new(),
-            }),
+            which => Some(Lines { output, which, format: config.format, text: String::new() }),
         };
         let store = target.map(|target| Store::new(target, config.retention_days));
         Self {
@@ -82,10 +77,7 @@ impl Writer {
             flush_interval: config.flush_interval,
             batch: config.batch,
             lines,
-            sampler: Sampler {
-                share: (config.sample_successes * WHOLE as f64).ceil() as u64,
-                due: 0,
-            },
+            sampler: Sampler { share: (config.sample_successes * WHOLE as f64).ceil() as u64, due: 0 },
             store,
         }
     }
@@ -171,10 +163,7 @@ impl Writer {
         self.shared.count_dropped(lost as u64);
         self.shared.set_backlog(0);
         if lost > 0 {
-            tracing::error!(
-                lost,
-                "the request log could not be written before the server had to stop"
-            );
+            tracing::error!(lost, "the request log could not be written before the server had to stop");
         }
     }
 }
@@ -192,10 +181,7 @@ impl Lines {
             return;
         }
         // Nobody reads any more: the rows still say it all.
-        let _ = self
-            .output
-            .write_all(self.text.as_bytes())
-            .and_then(|()| self.output.flush());
+        let _ = self.output.write_all(self.text.as_bytes()).and_then(|()| self.output.flush());
         self.text.clear();
         self.text.shrink_to(1 << 20);
     }
@@ -203,9 +189,7 @@ impl Lines {
 
 impl Sampler {
     fn wants(&mut self, call: &Call) -> bool {
-        let success = call
-            .outcome()
-            .is_some_and(|outcome| State::of(outcome.code) == State::Success);
+        let success = call.outcome().is_some_and(|outcome| State::of(outcome.code) == State::Success);
         if !success || self.share >= WHOLE || written(call).is_some() {
             return true;
         }

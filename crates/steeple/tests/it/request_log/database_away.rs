@@ -97,11 +97,7 @@ async fn calls_wait_at_the_door_until_the_database_is_back() {
     let database = Database::sqlite().await.unwrap();
     let db = migrated(&database).await;
     execute(&db, "ALTER TABLE steeple_request_log RENAME TO gone").await;
-    let tight = Config {
-        queue: 16,
-        on_full: steeple::record::config::OnFull::Wait,
-        ..config()
-    };
+    let tight = Config { queue: 16, on_full: steeple::record::config::OnFull::Wait, ..config() };
     let recorder = start(&tight, &db);
     let callers: Vec<_> = (0..8)
         .map(|_| {
@@ -119,10 +115,7 @@ async fn calls_wait_at_the_door_until_the_database_is_back() {
     assert!(!callers.iter().all(tokio::task::JoinHandle::is_finished));
     execute(&db, "ALTER TABLE gone RENAME TO steeple_request_log").await;
     for caller in callers {
-        tokio::time::timeout(PATIENCE, caller)
-            .await
-            .expect("the door opens")
-            .unwrap();
+        tokio::time::timeout(PATIENCE, caller).await.expect("the door opens").unwrap();
     }
     let finished = recorder.finish(PATIENCE).await;
     assert_eq!((finished.written, finished.lost), (80, 0));

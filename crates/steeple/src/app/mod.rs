@@ -1,0 +1,106 @@
+//! A site, described: its apps, and what each brings.
+//!
+//! An [`App`] is a folder of the site with models, migrations and services; a [`Site`] is all of them, with the compiled
+//! protos. Both are made by the `site()` that `steeple-build` generates, and may be added to by hand. Nothing here opens
+//! a connection: services are made at start, by the makers they are registered with, so that `methods`, `migrate` and
+//! `--help` need no database.
+//!
+//! Must never: run code of an app before the site starts.
+
+mod found;
+mod setup;
+mod site;
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+pub use found::{Found, FoundService, Skipped};
+pub use setup::Setup;
+pub use site::Site;
+
+use crate::{
+    db::{Db, migrate::Migration},
+    error::Result,
+    model::{ModelRows, Registered},
+    service::Service,
+};
+use sea_orm_migration::MigrationTrait;
+
+type Make = Arc<dyn Fn(&Setup) -> Result<Service> + Send + Sync>;
+type FirstRun = Arc<dyn Fn(Db) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
+
+/// A folder under `src/apps`, or an app of another crate.
+pub struct App {
+    pub(crate) label: &'static str,
+    pub(crate) models: Vec<Arc<dyn ModelRows>>,
+    pub(crate) migrations: Vec<Migration>,
+    pub(crate) services: Vec<Registration>,
+    pub(crate) skipped: Vec<String>,
+    pub(crate) first_run: Option<FirstRun>,
+}
+
+/// A service that an app brings, not yet made.
+#[derive(Clone)]
+pub(crate) struct Registration {
+    pub service: &'static str,
+    pub implementation: &'static str,
+    pub at: &'static str,
+    pub make: Make,
+}
+
+impl App {
+    /// An app by its label, which names it in configuration (`enabled_apps`), reports and migrations.
+    pub fn new(label: &'static str) -> Self {
+        Self { label, models: vec![], migrations: vec![], services: vec![], skipped: vec![], first_run: None }
+    }
+
+    /// The label.
+    pub fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// Adds a model: any SeaORM entity.
+    pub fn model<E: Registered>(mut self) -> Self {
+        self.models.push(E::rows(self.label));
+        self
+    }
+
+    /// Adds a migration. Migrations run in the order they were added.
+    pub fn migration(mut self, name: &'static str, migration: impl MigrationTrait + 'static) -> Self {
+        self.migrations.push(Migration::new(self.label, name, migration));
+        self
+    }
+
+    /// Adds a service: its full name, the type that implements it, where that is written, and how to make it at start.
+    pub fn service(
+        mut self,
+        service: &'static str,
+        implementation: &'static str,
+        at: &'static str,
+        make: impl Fn(&Setup) -> Result<Service> + Send + Sync + 'static,
+    ) -> Self {
+        self.services.push(Registration { service, implementation, at, make: Arc::new(make) });
+        self
+    }
+
+    /// Notes what discovery looked at and left, for the start-up report.
+    pub fn skipped(mut self, why: impl Into<String>) -> Self {
+        self.skipped.push(why.into());
+        self
+    }
+
+    /// Puts in rows for a first look. Runs once, in development, right after this app's tables were made.
+    pub fn first_run<W>(mut self, work: impl Fn(Db) -> W + Send + Sync + 'static) -> Self
+    where
+        W: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.first_run = Some(Arc::new(move |db| Box::pin(work(db))));
+        self
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let services: Vec<_> = self.services.iter().map(|registration| registration.service).collect();
+        f.debug_struct("App").field("label", &self.label).field("services", &services).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! What a service may have when it is made.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    config::Config,
+    db::Db,
+    error::{Error, Result},
+};
+
+/// The running site, as a service sees it in its `new(setup: &Setup)`.
+///
+/// ```
+/// use steeple::{Result, Setup};
+///
+/// #[derive(serde::Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Settings {
+///     max_results: u32,
+/// }
+///
+/// struct CoinService {
+///     settings: Settings,
+/// }
+///
+/// impl CoinService {
+///     pub fn new(setup: &Setup) -> Result<Self> {
+///         Ok(Self { settings: setup.settings()? }) // [settings.crypto] of steeple.toml
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Setup {
+    pub(crate) app: &'static str,
+    pub(crate) db: Db,
+    pub(crate) config: Arc<Config>,
+}
+
+impl Setup {
+    /// The label of the app that the service belongs to.
+    pub fn app(&self) -> &'static str {
+        self.app
+    }
+
+    /// The site's database.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The site's configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The app's own section of the configuration, `[settings.<app>]`, typed.
+    ///
+    /// # Errors
+    /// A key is missing, unknown (when `T` denies unknown fields) or of another type; the start ends with that sentence.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
+        self.config.settings(self.app).map_err(|problem| Error::failed_precondition(problem.to_string()))
+    }
+}

@@ -1,0 +1,107 @@
+//! `logs`: rows of the request log.
+
+use std::process::ExitCode;
+
+use super::{Failure, out::{Out, table}};
+use crate::{
+    config::Config,
+    db::Db,
+    record::{RequestLog, State, log::RequestLogRow},
+    server::Server,
+};
+
+pub(super) const EXAMPLE: &str = "Examples:
+  cargo run -- logs --errors
+  cargo run -- logs --service crypto.CryptoService --method GetCoin --hours 1
+  cargo run -- logs --request-id 0198c8a4-0000-7000-8000-000000000000 --json";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only calls that began in the last HOURS
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=87600))]
+    hours: u32,
+    /// Only calls of this service, by its full name
+    #[arg(long)]
+    service: Option<String>,
+    /// Only calls of this method, by its own name
+    #[arg(long)]
+    method: Option<String>,
+    /// Only calls with this status
+    #[arg(long, value_parser = ["pending", "success", "error", "cancelled", "timeout"], conflicts_with = "errors")]
+    status: Option<String>,
+    /// Only calls that failed: any code but OK, CANCELLED and DEADLINE_EXCEEDED
+    #[arg(long)]
+    errors: bool,
+    /// Only calls of the user with this id
+    #[arg(long, value_name = "ID")]
+    user: Option<i64>,
+    /// Only calls that took longer than this
+    #[arg(long, value_name = "MILLISECONDS")]
+    slow: Option<u32>,
+    /// Only the call with this request id, however old
+    #[arg(long, value_name = "ID", conflicts_with = "hours")]
+    request_id: Option<String>,
+    /// At most this many rows
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10000))]
+    limit: u64,
+    /// Only rows older than the row with this id: the next page
+    #[arg(long, value_name = "ID")]
+    before: Option<i64>,
+}
+
+impl Arguments {
+    fn question(&self) -> RequestLog {
+        let mut log = match &self.request_id {
+            Some(id) => RequestLog::all_time().by_request_id(id),
+            None => RequestLog::recent(self.hours),
+        };
+        if let Some(service) = &self.service {
+            log = log.by_service(service);
+        }
+        if let Some(method) = &self.method {
+            log = log.by_method(method);
+        }
+        if let Some(state) = State::ALL.into_iter().find(|state| self.status.as_deref() == Some(state.as_str())) {
+            log = log.by_status(state);
+        }
+        if self.errors {
+            log = log.errors();
+        }
+        if let Some(user) = self.user {
+            log = log.by_user(user);
+        }
+        if let Some(milliseconds) = self.slow {
+            log = log.slow(milliseconds);
+        }
+        if let Some(before) = self.before {
+            log = log.before(before);
+        }
+        log.limit(self.limit)
+    }
+}
+
+pub(super) async fn run(_: Server, config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
+    let db = Db::connect(&config.database, 1).await?;
+    let rows = arguments.question().all(&db).await?;
+    db.close().await;
+    out.either(&rows, || text(&rows));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(rows: &[RequestLogRow]) -> String {
+    if rows.is_empty() {
+        return "no such calls".to_owned();
+    }
+    let lines = rows.iter().map(|row| {
+        [
+            row.created_at.format("%F %T%.3f").to_string(),
+            row.full_method.clone(),
+            row.grpc_status_code.clone().unwrap_or_else(|| row.status.clone()),
+            row.duration_us.map_or_else(String::new, |us| format!("{:.1} ms", us as f64 / 1000.0)),
+            row.peer.clone().unwrap_or_default(),
+            row.request_id.clone(),
+            row.error_message.as_deref().unwrap_or_default().escape_debug().to_string(),
+        ]
+    });
+    table(["time (UTC)", "method", "code", "duration", "peer", "request id", "error"], lines)
+}

@@ -1,0 +1,175 @@
+//! `run`: serve until told to stop.
+
+use std::{fmt::Write as _, net::SocketAddr, process::ExitCode};
+
+use serde::Serialize;
+
+use super::{Failure, out::Out};
+use crate::{
+    config::Config,
+    db,
+    server::{Plan, Running, Server},
+};
+
+pub(super) const EXAMPLE: &str = "Examples:
+  cargo run -- run
+  cargo run -- run --grpc 127.0.0.1:50051 --http off
+  STEEPLE_ENV=production cargo run --release -- run --workers 4";
+
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Arguments {
+    /// Address of the gRPC listener (server.grpc)
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["host", "port"])]
+    grpc: Option<String>,
+    /// Address of the HTTP listener, or `off` (server.http)
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<String>,
+    /// Host of the gRPC listener; its port stays 50051 unless --port says otherwise
+    #[arg(long)]
+    host: Option<String>,
+    /// Port of the gRPC listener, on every interface unless --host says otherwise
+    #[arg(long)]
+    port: Option<u16>,
+    /// Threads that run calls (server.max_workers)
+    #[arg(long)]
+    workers: Option<usize>,
+    /// Serve no reflection (server.reflection)
+    #[arg(long)]
+    no_reflection: bool,
+    /// Serve no health checks (server.health)
+    #[arg(long)]
+    no_health_check: bool,
+}
+
+impl Arguments {
+    pub fn overrides(&self) -> Vec<(String, String)> {
+        let of_parts = || {
+            let host = self.host.as_deref().unwrap_or("[::]");
+            let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+            (self.host.is_some() || self.port.is_some()).then(|| format!("{host}:{}", self.port.unwrap_or(50051)))
+        };
+        let given = [
+            ("server.grpc", self.grpc.clone().or_else(of_parts)),
+            ("server.http", self.http.clone()),
+            ("server.max_workers", self.workers.map(|workers| workers.to_string())),
+            ("server.reflection", self.no_reflection.then(|| "false".to_owned())),
+            ("server.health", self.no_health_check.then(|| "false".to_owned())),
+        ];
+        given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+}
+
+pub(super) async fn run(server: Server, config: Config, out: Out) -> Result<ExitCode, Failure> {
+    let (name, version) = (server.site.name(), server.site.version());
+    let mut told = told_to_stop()?;
+    let starting = server.start(config);
+    let mut running = tokio::select! {
+        running = starting => running?,
+        () = told.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    let report = Report::of(name, version, &running);
+    out.either(&report, || report.to_text(&running.plan));
+    let fault = tokio::select! {
+        () = told.recv() => false,
+        () = running.ended() => true,
+    };
+    tracing::info!(in_flight = running.in_flight(), "stopping");
+    let stopped = tokio::select! {
+        stopped = running.stop() => stopped,
+        () = told.recv() => return Err(Failure("told to stop twice, left without draining".to_owned())),
+    };
+    tracing::info!(cut = stopped.cut, lost = stopped.lost, "stopped");
+    Ok(if fault || stopped.lost > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What the start says of itself.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    site: &'a str,
+    version: &'a str,
+    environment: &'a str,
+    grpc: SocketAddr,
+    http: Option<SocketAddr>,
+    database: String,
+    pid: u32,
+    #[serde(flatten)]
+    plan: &'a Plan,
+}
+
+impl<'a> Report<'a> {
+    fn of(site: &'a str, version: &'a str, running: &'a Running) -> Self {
+        let config = running.config();
+        Self {
+            site,
+            version,
+            environment: config.env.as_str(),
+            grpc: running.grpc,
+            http: running.http,
+            database: db::redacted(&config.database.url),
+            pid: std::process::id(),
+            plan: &running.plan,
+        }
+    }
+
+    fn to_text(&self, plan: &Plan) -> String {
+        let Self { site, version, environment, grpc, database, .. } = self;
+        let mut text = format!("\n{site} {version}, {environment}\n\n");
+        let http = self.http.map_or_else(|| "off".to_owned(), |http| format!("http://{http}  (/healthz /readyz /metrics)"));
+        let _ = writeln!(text, "  gRPC      {grpc}\n  HTTP      {http}\n  database  {database}\n");
+        for service in &plan.services {
+            let (app, name, methods) = (service.found.app, service.found.name, service.methods.len());
+            let _ = writeln!(text, "  {app:<12} {name:<44} {methods} methods");
+        }
+        for skipped in &plan.skipped {
+            let _ = writeln!(text, "  {:<12} {} skipped: {}", skipped.app, skipped.name, skipped.why);
+        }
+        if let Some(call) = first_call(plan, *grpc) {
+            let _ = writeln!(text, "\n  a first call:\n\n    {call}");
+        }
+        text
+    }
+}
+
+/// A call to paste: the first unary method of the site, by reflection.
+fn first_call(plan: &Plan, grpc: SocketAddr) -> Option<String> {
+    plan.services.iter().find(|service| service.found.app == "steeple" && service.found.name.contains("reflection"))?;
+    let service = plan.services.iter().find(|service| service.found.native)?;
+    let method = service.methods.iter().find(|planned| planned.method.shape == crate::method::Shape::Unary)?;
+    let host = if grpc.ip().is_unspecified() { format!("127.0.0.1:{}", grpc.port()) } else { grpc.to_string() };
+    let path = &method.method.path;
+    Some(format!("npx @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '{{}}' http://{host}{path}"))
+}
+
+/// SIGTERM and Ctrl-C, each as often as it comes.
+struct Told {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+fn told_to_stop() -> std::io::Result<Told> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(Told { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+#[cfg(not(unix))]
+fn told_to_stop() -> std::io::Result<Told> {
+    Ok(Told {})
+}
+
+impl Told {
+    #[cfg(unix)]
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn recv(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

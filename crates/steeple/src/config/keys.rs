@@ -1,0 +1,319 @@
+//! Every key of the configuration, described once: the loader knows keys by this table, the default file is written
+//! from it, and messages take their words from it.
+//!
+//! The default of a key is not here: it is what the section's `Config::default()` says.
+
+/// A section of the file, with what the default file says above it.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub keys: &'static [Key],
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What it means, with its unit; for the default file.
+    pub doc: &'static str,
+    /// A value to show, in TOML, for a key that has no default.
+    pub example: Option<&'static str>,
+    /// May hold a secret: `env:NAME` and `file:PATH` are followed, and its value is never shown.
+    pub secret: bool,
+}
+
+/// What a value is, in the words of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Address,
+    Text,
+    Whole,
+    Bytes,
+    Duration,
+    Switch,
+    Share,
+    List,
+    Choice(&'static [&'static str]),
+    Choices(&'static [&'static str]),
+    Map,
+}
+
+impl Kind {
+    /// "expected …".
+    pub fn expected(self) -> String {
+        let quoted = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| format!("\"{word}\""))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        match self {
+            Self::Address => "an address such as \"127.0.0.1:8000\"".to_owned(),
+            Self::Text => "text in quotes".to_owned(),
+            Self::Whole => "a whole number of 0 or more".to_owned(),
+            Self::Bytes => "a whole number of bytes, such as 4194304 for 4 MiB".to_owned(),
+            Self::Duration => "a duration such as \"200ms\", \"10s\" or \"5m\"".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Share => "a number from 0 to 1".to_owned(),
+            Self::List => "a list such as [\"one\", \"two\"]".to_owned(),
+            Self::Choice(words) => format!("one of {}", quoted(words)),
+            Self::Choices(words) => format!("a list of any of {}", quoted(words)),
+            Self::Map => "a table of name = \"value\"".to_owned(),
+        }
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        doc,
+        example: None,
+        secret: false,
+    }
+}
+
+impl Key {
+    const fn example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+}
+
+/// All sections but `[settings]`, whose keys belong to the site's apps.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        name: "server",
+        doc: "Where the site listens, and what one connection may ask of it.",
+        keys: &[
+            key("grpc", Kind::Address, "Address of the gRPC listener. Port 0 takes a free one."),
+            key("http", Kind::Address, "Address of the HTTP listener (health, metrics, admin, REST), or \"off\"."),
+            key("max_workers", Kind::Whole, "Threads that run calls. 0: one per core."),
+            key(
+                "max_receive_message_bytes",
+                Kind::Bytes,
+                "Largest message a caller may send, in bytes, after decompression. Larger ones are refused\nwith RESOURCE_EXHAUSTED.",
+            ),
+            key("max_send_message_bytes", Kind::Bytes, "Largest message the site may answer with, in bytes."),
+            key(
+                "max_concurrent_streams",
+                Kind::Whole,
+                "Calls that one connection may have open at once. The surplus gets REFUSED_STREAM, and clients wait.",
+            ),
+            key("max_connections", Kind::Whole, "gRPC connections open at once. Further ones are closed on arrival."),
+            key(
+                "max_header_list_bytes",
+                Kind::Bytes,
+                "Largest list of metadata of one call, in bytes as HPACK counts them (name + value + 32 each).",
+            ),
+            key(
+                "handshake_timeout",
+                Kind::Duration,
+                "Time a new connection has to send its HTTP/2 preface and SETTINGS before it is closed.",
+            ),
+            key(
+                "header_timeout",
+                Kind::Duration,
+                "Time one frame (other than DATA) or one list of headers may take to arrive before the connection\nis closed.",
+            ),
+            key("keepalive_interval", Kind::Duration, "Time between the PINGs that find dead peers. \"0s\": none."),
+            key("keepalive_timeout", Kind::Duration, "Time a peer has to answer a PING before its connection is closed."),
+            key(
+                "max_connection_age",
+                Kind::Duration,
+                "Age at which a connection is asked to leave (GOAWAY), so that load spreads over new nodes.",
+            )
+            .example("\"30m\""),
+            key(
+                "max_connection_age_grace",
+                Kind::Duration,
+                "Time the calls of a connection that was asked to leave have to finish.",
+            ),
+            key(
+                "compression",
+                Kind::Choices(&["gzip", "deflate"]),
+                "Compression spoken with callers that ask for it: \"gzip\", \"deflate\".",
+            ),
+            key("reflection", Kind::Switch, "Serve reflection (grpc.reflection.v1 and v1alpha)."),
+            key("health", Kind::Switch, "Serve health (grpc.health.v1)."),
+            key("drain", Kind::Duration, "Time that calls in flight have to finish after SIGTERM or Ctrl-C."),
+        ],
+    },
+    Section {
+        name: "database",
+        doc: "Where the site keeps its data.",
+        keys: &[
+            key(
+                "url",
+                Kind::Text,
+                "sqlite://site.sqlite3, postgres://user:password@host/name or mysql://user:password@host/name.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
+            )
+            .secret(),
+            key(
+                "max_connections",
+                Kind::Whole,
+                "Connections at most. Not set: by the number of worker threads; SQLite 2 per worker, from 4 to 16,\nPostgreSQL and MySQL 4 per worker, from 8 to 32.",
+            )
+            .example("16"),
+            key(
+                "acquire_timeout",
+                Kind::Duration,
+                "Time a statement waits for a free connection before its call is UNAVAILABLE; also for the first\nconnection at start.",
+            ),
+            key(
+                "idle_test_after",
+                Kind::Duration,
+                "A connection unused for longer is tested before use. Not used on SQLite.",
+            ),
+            key("idle_timeout", Kind::Duration, "A connection unused for longer is closed. Not used on SQLite."),
+            key("max_lifetime", Kind::Duration, "A connection older than this is replaced. Not used on SQLite."),
+            key("busy_timeout", Kind::Duration, "Time SQLite waits for another writer before the call is ABORTED."),
+            key("statement_cache", Kind::Whole, "Prepared statements kept per connection."),
+        ],
+    },
+    Section {
+        name: "log",
+        doc: "The request log: a row in the database and a line on the console for each call.",
+        keys: &[
+            key(
+                "enabled",
+                Kind::Switch,
+                "Write rows and statistics to the database. Console lines and metrics do not depend on it.",
+            ),
+            key(
+                "console",
+                Kind::Choice(&["all", "errors", "off"]),
+                "Which calls get a line on the console: \"all\", \"errors\" or \"off\".",
+            ),
+            key(
+                "format",
+                Kind::Choice(&["auto", "pretty", "json"]),
+                "The shape of such a line: \"pretty\", \"json\" or \"auto\" (pretty in development, JSON elsewhere).",
+            ),
+            key("queue", Kind::Whole, "Closed calls that may wait to be written, 1 to 16777216."),
+            key("batch", Kind::Whole, "Rows of one transaction, 1 to 100000; so many waiting calls wake the writer early."),
+            key(
+                "flush_interval",
+                Kind::Duration,
+                "How often waiting calls are written, 1ms to 1h. A crash loses at most the calls of this window.",
+            ),
+            key(
+                "on_full",
+                Kind::Choice(&["drop", "wait"]),
+                "What a full queue does: \"drop\" serves the call and counts its row as lost, \"wait\" lets calls wait\nat the door until there is room.",
+            ),
+            key("retention_days", Kind::Whole, "Days a row is kept. 0: for ever."),
+            key(
+                "sample_successes",
+                Kind::Share,
+                "Share of successful calls that get a row, 0 to 1. Failures always get one; statistics and metrics\ncount every call.",
+            ),
+            key(
+                "skip",
+                Kind::List,
+                "Services (\"grpc.health.v1.Health\") and methods (\"grpc.health.v1.Health/Check\") whose calls get neither\nrow nor line and are not in the statistics; metrics count them.",
+            ),
+        ],
+    },
+    Section {
+        name: "calls",
+        doc: "The limits of one call.",
+        keys: &[
+            key(
+                "max_deadline",
+                Kind::Duration,
+                "Longest deadline a call may have: a longer grpc-timeout is cut to it, a call without one gets it.",
+            )
+            .example("\"1h\""),
+            key("default_deadline", Kind::Duration, "Deadline of a call that sends no grpc-timeout.").example("\"30s\""),
+            key(
+                "max_in_flight",
+                Kind::Whole,
+                "Calls in flight at once, over all connections. The surplus is refused with RESOURCE_EXHAUSTED. 0: no\nlimit.",
+            ),
+        ],
+    },
+    Section {
+        name: "apps",
+        doc: "Which apps and services are served.",
+        keys: &[
+            key("enabled_apps", Kind::List, "Labels of the apps to serve. Not set: all of them.").example("[\"crypto\"]"),
+            key("auto_register_apps", Kind::Switch, "Serve every service that the build found in the enabled apps."),
+            key(
+                "custom_services",
+                Kind::Map,
+                "What is served when auto_register_apps = false: name = full service name, or path of its\nimplementation, such as { crypto = \"crypto.CryptoService\" }.",
+            ),
+        ],
+    },
+];
+
+/// Environment variables that start with `STEEPLE_` and are no configuration; a name that ends in `_` is a prefix.
+pub(super) const OTHER_VARIABLES: &[&str] = &[
+    "STEEPLE_ENV",
+    "STEEPLE_CONFIG",
+    "STEEPLE_LOCKED",
+    "STEEPLE_TEST_",
+    "STEEPLE_UPDATE_GOLDEN",
+    "STEEPLE_SUPERUSER_PASSWORD",
+];
+
+/// The section with this name.
+pub(super) fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
+
+impl Section {
+    /// The key with this name.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+/// The environment variable of a key: `STEEPLE_SERVER__GRPC`.
+pub(super) fn variable(path: &str) -> String {
+    format!("STEEPLE_{}", path.replace('.', "__").to_uppercase())
+}
+
+/// The known key that `path` most likely means.
+pub(super) fn nearest_key(path: &str) -> Option<String> {
+    let (near, name) = path.split_once('.').unwrap_or(("", path));
+    let all = SECTIONS
+        .iter()
+        .flat_map(|section| section.keys.iter().map(move |key| (section.name, key.name)));
+    let score = |(section, key): (&str, &str)| {
+        if section == near {
+            strsim::normalized_damerau_levenshtein(name, key)
+        } else if name == key {
+            0.95
+        } else {
+            0.9 * strsim::normalized_damerau_levenshtein(path, &format!("{section}.{key}"))
+        }
+    };
+    best(all.map(|(section, key)| (score((section, key)), format!("{section}.{key}"))))
+}
+
+/// The one of `names` that `name` most likely means.
+pub(super) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    best(
+        names
+            .into_iter()
+            .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known)),
+    )
+}
+
+/// The best of the scored names, if it is near enough to be worth naming.
+fn best<N>(scored: impl Iterator<Item = (f64, N)>) -> Option<N> {
+    scored
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .filter(|(score, _)| *score >= 0.55)
+        .map(|(_, name)| name)
+}

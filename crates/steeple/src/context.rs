@@ -1,0 +1,266 @@
+//! What a method knows of the call it answers, and what it may do about it.
+//!
+//! One [`Context`] is made per call, before anything else; it is cheap to clone. It lends the caller's metadata, the
+//! deadline, the database (or the current transaction), and takes the metadata of the answer.
+//!
+//! Must never: be made by anyone but the pipeline (tests use [`Context::detached`]), or hold a lock across an await.
+
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, alphabet, engine};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    db::Db,
+    error::{Error, Result},
+    method::Method,
+    record::{Call, RequestId},
+};
+
+/// Values of `-bin` metadata are base64, with or without padding (gRPC over HTTP/2, "Custom-Metadata").
+const BASE64: engine::GeneralPurpose = engine::GeneralPurpose::new(
+    &alphabet::STANDARD,
+    engine::GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(engine::DecodePaddingMode::Indifferent),
+);
+
+/// One call, as the method that answers it sees it.
+#[derive(Clone)]
+pub struct Context {
+    inner: Arc<Inner>,
+    transaction: Option<Db>,
+}
+
+struct Inner {
+    call: Arc<Call>,
+    metadata: HeaderMap,
+    deadline: Option<Instant>,
+    lent: Arc<Lent>,
+    answer: Mutex<Answer>,
+    cancelled: OnceLock<CancellationToken>,
+}
+
+/// What the server lends to every call.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    pub db: Db,
+    /// Cancelled when the server begins to drain.
+    pub draining: CancellationToken,
+}
+
+/// What the method says besides its messages.
+#[derive(Default)]
+struct Answer {
+    metadata: HeaderMap,
+    trailers: HeaderMap,
+    /// The handler's own error, carried past tonic so that interceptors see it as `Err`, with its cause.
+    failure: Option<Error>,
+}
+
+impl Context {
+    pub(crate) fn new(call: Arc<Call>, metadata: HeaderMap, deadline: Option<Instant>, lent: Arc<Lent>) -> Self {
+        let inner = Inner { call, metadata, deadline, lent, answer: Mutex::default(), cancelled: OnceLock::new() };
+        Self { inner: Arc::new(inner), transaction: None }
+    }
+
+    /// A context outside any call, for tests of services: no peer, no deadline, these metadata.
+    pub fn detached(method: Method, metadata: HeaderMap, db: Db) -> Self {
+        let id = RequestId::of(metadata.get("x-request-id"));
+        let lent = Lent { db, draining: CancellationToken::new() };
+        Self::new(Arc::new(Call::open(id, Arc::new(method), None, None)), metadata, None, Arc::new(lent))
+    }
+
+    // === the call ===
+
+    /// The call's id: the caller's `x-request-id`, or a new one. The same id is in the log row and in each error.
+    pub fn request_id(&self) -> &RequestId {
+        self.inner.call.id()
+    }
+
+    /// The method that was called.
+    pub fn method(&self) -> &Method {
+        self.inner.call.method()
+    }
+
+    /// The address at the other end of the connection.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.inner.call.peer
+    }
+
+    /// When the call must be answered: the caller's `grpc-timeout`, or the site's limit if that is earlier.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.inner.deadline
+    }
+
+    /// The time left until the deadline, zero when it has passed; `None` without a deadline.
+    pub fn remaining(&self) -> Option<Duration> {
+        Some(self.inner.deadline?.saturating_duration_since(Instant::now()))
+    }
+
+    /// Ends when the call has ended, however it did: for tasks that a method started and that must not outlive it.
+    pub async fn cancelled(&self) {
+        let token = self.inner.cancelled.get_or_init(CancellationToken::new).clone();
+        if self.inner.call.outcome().is_none() {
+            token.cancelled().await;
+        }
+    }
+
+    /// Ends when the server begins to drain: for streams that would otherwise go on until the time to drain is over.
+    /// A stream that ends itself now lets its client reconnect elsewhere without an error.
+    pub async fn draining(&self) {
+        self.inner.lent.draining.cancelled().await;
+    }
+
+    // === metadata ===
+
+    /// The first value of this ASCII metadata key; `None` if absent, not ASCII, or a `-bin` key.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        if key.ends_with("-bin") {
+            return None;
+        }
+        self.inner.metadata.get(key)?.to_str().ok()
+    }
+
+    /// Every value of this ASCII metadata key, in the order they came.
+    pub fn metadata_all<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a str> {
+        self.inner.metadata.get_all(key).into_iter().filter_map(|value| value.to_str().ok())
+    }
+
+    /// The first value of this binary metadata key (its name ends in `-bin`), decoded; `None` if absent or not base64.
+    pub fn metadata_bin(&self, key: &str) -> Option<Vec<u8>> {
+        if !key.ends_with("-bin") {
+            return None;
+        }
+        BASE64.decode(self.inner.metadata.get(key)?.as_bytes()).ok()
+    }
+
+    /// All metadata of the request, as they came over the wire.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.inner.metadata
+    }
+
+    /// Adds to the initial metadata of the answer (headers). Values of `-bin` keys are given as they are and encoded here.
+    /// Of no effect once the first message of a stream is out.
+    ///
+    /// # Errors
+    /// INTERNAL when the key or value cannot be metadata, or the key belongs to gRPC itself.
+    pub fn set_metadata(&self, key: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        let (key, value) = entry(key, value.as_ref())?;
+        self.answer(|answer| answer.metadata.append(key, value));
+        Ok(())
+    }
+
+    /// Adds to the trailing metadata of the answer (trailers), which go out after the last message.
+    ///
+    /// # Errors
+    /// As [`Context::set_metadata`].
+    pub fn set_trailer(&self, key: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        let (key, value) = entry(key, value.as_ref())?;
+        self.answer(|answer| answer.trailers.append(key, value));
+        Ok(())
+    }
+
+    // === data ===
+
+    /// The database: the site's pool, or inside [`Context::transaction`] that transaction. Give it to SeaORM as it is.
+    pub fn db(&self) -> &Db {
+        self.transaction.as_ref().unwrap_or(&self.inner.lent.db)
+    }
+
+    /// Runs `work` in one database transaction: committed on `Ok`, rolled back on `Err`, on a panic, and when the call
+    /// ends early. Inside, use the context that `work` is given. Nested calls are savepoints.
+    ///
+    /// ```
+    /// # use steeple::{Context, Result};
+    /// # async fn withdraw(cx: &Context) -> Result<()> { Ok(()) }
+    /// # async fn deposit(cx: &Context) -> Result<()> { Ok(()) }
+    /// async fn transfer(cx: Context) -> Result<()> {
+    ///     cx.transaction(async |cx| {
+    ///         withdraw(&cx).await?;
+    ///         deposit(&cx).await
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// What `work` returned, or what the database said to begin or commit. A context kept past the end of `work` is an
+    /// error too, and rolls back.
+    pub async fn transaction<T, E, W>(&self, work: impl FnOnce(Self) -> W) -> Result<T, E>
+    where
+        W: Future<Output = Result<T, E>>,
+        E: From<DbErr>,
+    {
+        let inner = self.inner.clone();
+        self.db().transaction(move |db| work(Self { inner, transaction: Some(db) })).await
+    }
+
+    // === for the pipeline ===
+
+    pub(crate) fn call(&self) -> &Arc<Call> {
+        &self.inner.call
+    }
+
+    pub(crate) fn take_metadata(&self) -> HeaderMap {
+        self.answer(|answer| std::mem::take(&mut answer.metadata))
+    }
+
+    pub(crate) fn take_trailers(&self) -> HeaderMap {
+        self.answer(|answer| std::mem::take(&mut answer.trailers))
+    }
+
+    pub(crate) fn fail(&self, error: Error) {
+        self.answer(|answer| answer.failure = Some(error));
+    }
+
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.answer(|answer| answer.failure.take())
+    }
+
+    /// Tells whoever waits in [`Context::cancelled`] that the call is over.
+    pub(crate) fn ended(&self) {
+        if let Some(token) = self.inner.cancelled.get() {
+            token.cancel();
+        }
+    }
+
+    fn answer<T>(&self, with: impl FnOnce(&mut Answer) -> T) -> T {
+        with(&mut self.inner.answer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Context {
+    /// Names the call; metadata may hold secrets and stay out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("request_id", self.request_id())
+            .field("method", &self.method().path)
+            .field("peer", &self.peer())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A metadata entry that may go out, or why not.
+fn entry(key: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue)> {
+    let reserved = key.starts_with("grpc-") || matches!(key, "content-type" | "te" | "user-agent" | "connection");
+    if reserved {
+        return Err(Error::internal("internal error").because(format!("metadata key {key} belongs to grpc itself")));
+    }
+    let name = HeaderName::from_bytes(key.as_bytes()).map_err(|error| Error::internal("internal error").because(error))?;
+    let value = if key.ends_with("-bin") {
+        HeaderValue::try_from(BASE64.encode(value))
+    } else {
+        HeaderValue::from_bytes(value)
+    };
+    let value = value.map_err(|error| Error::internal("internal error").because(error))?;
+    Ok((name, value))
+}

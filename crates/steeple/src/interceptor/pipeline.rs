@@ -1,0 +1,220 @@
+//! The one tower service around everything: finds the method, makes the context, runs the rooms in order.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{self, Poll},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::Full;
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, service::Routes, transport::server::TcpConnectInfo};
+
+use super::{
+    Config, Entry, Next, Request, Response,
+    body::{RequestBody, ResponseBody, close_by},
+    bounded::{Bounded, Bounds},
+    refuse,
+    ticket::Ticket,
+    timeout,
+};
+use crate::{
+    Context,
+    context::Lent,
+    db::Db,
+    error::{Error, Result},
+    record::{Call, RequestId, recorder::Recorder},
+};
+
+/// What all calls of a server share.
+pub(crate) struct Shared {
+    /// Path to entry: every method whose descriptors are known.
+    pub catalog: HashMap<String, Arc<Entry>>,
+    /// Service to entry: stock services whose descriptors are not known.
+    pub stock: HashMap<String, Arc<Entry>>,
+    /// For a path that nobody serves.
+    pub unknown: Arc<Entry>,
+    pub recorder: Option<Arc<Recorder>>,
+    pub config: Config,
+    lent: Arc<Lent>,
+    stop: CancellationToken,
+    in_flight: AtomicUsize,
+}
+
+impl Shared {
+    pub fn new(
+        catalog: HashMap<String, Arc<Entry>>,
+        stock: HashMap<String, Arc<Entry>>,
+        unknown: Arc<Entry>,
+        recorder: Option<Arc<Recorder>>,
+        db: Db,
+        config: Config,
+    ) -> Self {
+        let lent = Arc::new(Lent { db, draining: CancellationToken::new() });
+        let (stop, in_flight) = (CancellationToken::new(), AtomicUsize::new(0));
+        Self { catalog, stock, unknown, recorder, config, lent, stop, in_flight }
+    }
+
+    /// Says that the server drains: health watchers and reflection streams end now, methods hear of it in their context.
+    pub fn drain(&self) {
+        self.lent.draining.cancel();
+    }
+
+    /// Ends every call that still runs: UNAVAILABLE.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// How many calls are under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(super) fn leave(&self) {
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    fn find(&self, path: &str) -> &Arc<Entry> {
+        self.catalog.get(path).unwrap_or_else(|| {
+            let service = path.strip_prefix('/').and_then(|path| path.rsplit_once('/')).map(|(service, _)| service);
+            service.and_then(|service| self.stock.get(service)).unwrap_or(&self.unknown)
+        })
+    }
+}
+
+/// The tower service that the transport calls for each HTTP/2 request.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    shared: Arc<Shared>,
+    routes: Routes,
+}
+
+impl Pipeline {
+    pub fn new(shared: Arc<Shared>, routes: Routes) -> Self {
+        Self { shared, routes }
+    }
+}
+
+impl tower::Service<http::Request<Body>> for Pipeline {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, http: http::Request<Body>) -> Self::Future {
+        if let Some(refusal) = not_grpc(&http) {
+            return Box::pin(std::future::ready(Ok(refusal)));
+        }
+        let shared = self.shared.clone();
+        let entry = shared.find(http.uri().path()).clone();
+        let routes = entry.handler.is_none().then(|| self.routes.clone());
+        Box::pin(async move {
+            if let Some(recorder) = &shared.recorder {
+                recorder.room().await;
+            }
+            Ok(answer(shared, entry, routes, http).await)
+        })
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    entry: Arc<Entry>,
+    routes: Option<Routes>,
+    mut http: http::Request<Body>,
+) -> Response {
+    let serves = entry.handler.is_some() || !Arc::ptr_eq(&entry, &shared.unknown);
+    let metadata = take_metadata(&mut http, entry.handler.is_some());
+    let given = metadata.get("x-request-id");
+    let echo = given.cloned();
+    let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    let call = Call::open(RequestId::of(given), entry.method.clone(), peer, metadata.get(header::USER_AGENT).cloned());
+    let deadline = timeout::deadline(&metadata, call.started(), &shared.config);
+    let in_flight = shared.in_flight.fetch_add(1, Relaxed);
+
+    let at = deadline.as_ref().ok().copied().flatten();
+    let cx = Context::new(Arc::new(call), metadata, at, shared.lent.clone());
+    let limit = entry.wire.max_receive;
+    let http = http.map(|body| Body::new(RequestBody::new(body, cx.clone(), limit)));
+    let ticket = Ticket::new(cx.clone(), entry.clone(), shared.clone());
+    let stop = if entry.lingers { &shared.lent.draining } else { &shared.stop };
+    let mut bounds = Bounds::new(at, stop.clone());
+
+    let admitted = deadline.and_then(|_| admit(in_flight, &shared.config));
+    let result = match admitted {
+        Ok(()) if serves => {
+            let next = Next { entry, at: 0, routes };
+            Bounded::new(next.run(Request::new(cx.clone(), http)), &mut bounds).await
+        }
+        Ok(()) => Err(Error::unimplemented(format!("there is no method {}", http.uri().path()))),
+        Err(refused) => Err(refused),
+    };
+    let mut response = result.unwrap_or_else(|error| refuse(&cx, error).into_http());
+    if let (RequestId::Given(_), Some(id)) = (cx.request_id(), echo) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    // An answer that carries its status in its headers has no more to say, and needs no one to watch its body.
+    if close_by(&cx, response.headers()) {
+        return response;
+    }
+    response.map(|body| Body::new(ResponseBody::new(body, ticket, bounds)))
+}
+
+/// Room "limit": no more calls at once than the site wants.
+fn admit(in_flight: usize, config: &Config) -> Result<()> {
+    if config.max_in_flight > 0 && in_flight >= config.max_in_flight {
+        return Err(Error::resource_exhausted("the server has too many calls in flight, try again")
+            .retry_after(Duration::from_millis(100)));
+    }
+    Ok(())
+}
+
+/// The call's metadata. Our own methods read them from the context: tonic needs only the two about compression back.
+fn take_metadata(http: &mut http::Request<Body>, ours: bool) -> HeaderMap {
+    if !ours {
+        return http.headers().clone();
+    }
+    let metadata = std::mem::take(http.headers_mut());
+    for key in ["grpc-encoding", "grpc-accept-encoding"] {
+        if let Some(value) = metadata.get(key) {
+            http.headers_mut().insert(key, value.clone());
+        }
+    }
+    metadata
+}
+
+/// A plain HTTP answer for what is no gRPC call (gRPC over HTTP/2, "Requests"): 405 for another method than POST, 415 for
+/// another content type.
+fn not_grpc(http: &http::Request<Body>) -> Option<Response> {
+    if http.method() != http::Method::POST {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "this port speaks gRPC: call a method with POST\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return Some(response);
+    }
+    let content_type = http.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let grpc = content_type.strip_prefix(b"application/grpc").is_some_and(|rest| {
+        let rest = rest.strip_prefix(b"+proto").unwrap_or(rest);
+        rest.is_empty() || matches!(rest[0], b';' | b' ')
+    });
+    (!grpc).then(|| {
+        plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "this port speaks gRPC: the content type is application/grpc\n")
+    })
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Body::new(Full::new(bytes::Bytes::from_static(text.as_bytes()))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

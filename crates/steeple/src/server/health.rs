@@ -1,0 +1,94 @@
+//! `grpc.health.v1.Health`, fed by a check of the database, and the state that `/readyz` reads.
+
+use std::{
+    sync::{Arc, RwLock, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::db::Db;
+
+pub(super) const NAME: &str = "grpc.health.v1.Health";
+/// How often the database is asked.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether this server takes calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Ready,
+    /// Why not, for operators.
+    NotReady(String),
+}
+
+/// The health of a server: one word for all of it, the same for each of its services.
+#[derive(Clone)]
+pub(crate) struct Health {
+    reporter: HealthReporter,
+    services: Arc<[&'static str]>,
+    readiness: Arc<RwLock<Readiness>>,
+}
+
+impl Health {
+    pub fn new(services: impl IntoIterator<Item = &'static str>) -> Self {
+        let readiness = Arc::new(RwLock::new(Readiness::NotReady("starting".to_owned())));
+        Self { reporter: HealthReporter::new(), services: services.into_iter().collect(), readiness }
+    }
+
+    /// Adds the service itself.
+    pub fn add(&self, routes: &mut RoutesBuilder) {
+        let service = tonic_health::server::HealthService::from_health_reporter(self.reporter.clone());
+        routes.add_service(tonic_health::pb::health_server::HealthServer::new(service));
+    }
+
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells everybody who watches, if it is news.
+    pub async fn set(&self, readiness: Readiness) {
+        {
+            let mut current = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
+            if *current == readiness {
+                return;
+            }
+            match &readiness {
+                Readiness::Ready => tracing::info!("ready"),
+                Readiness::NotReady(why) => tracing::warn!(why, "not ready"),
+            }
+            current.clone_from(&readiness);
+        }
+        let status = match readiness {
+            Readiness::Ready => ServingStatus::Serving,
+            Readiness::NotReady(_) => ServingStatus::NotServing,
+        };
+        for service in [""].iter().chain(self.services.iter()) {
+            self.reporter.set_service_status(service, status).await;
+        }
+    }
+
+    /// Asks the database from time to time, until the server drains.
+    pub async fn watch(self, db: Db, draining: CancellationToken) {
+        loop {
+            let checked = draining.run_until_cancelled(check(&db)).await;
+            let Some(readiness) = checked else { return };
+            self.set(readiness).await;
+            if draining.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// One question to the database.
+pub(crate) async fn check(db: &Db) -> Readiness {
+    match tokio::time::timeout(PATIENCE, db.ping()).await {
+        Ok(Ok(())) => Readiness::Ready,
+        Ok(Err(error)) => Readiness::NotReady(format!("the database does not answer: {error}")),
+        Err(_) => Readiness::NotReady(format!("the database did not answer within {} s", PATIENCE.as_secs())),
+    }
+}

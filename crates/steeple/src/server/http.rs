@@ -1,0 +1,40 @@
+//! The HTTP listener: `/healthz` (the process runs), `/readyz` (it takes calls), `/metrics` (Prometheus text).
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+
+use super::health::{Health, Readiness};
+use crate::record::metrics::Metrics;
+
+#[derive(Clone)]
+struct Doors {
+    health: Health,
+    metrics: Arc<Metrics>,
+}
+
+/// The routes that every server has.
+pub(super) fn router(health: Health, metrics: Arc<Metrics>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(scrape))
+        .with_state(Doors { health, metrics })
+}
+
+async fn readyz(State(doors): State<Doors>) -> impl IntoResponse {
+    match doors.health.readiness() {
+        Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+async fn scrape(State(doors): State<Doors>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], doors.metrics.render())
+}

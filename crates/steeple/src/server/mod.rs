@@ -1,0 +1,128 @@
+//! The server: a site, its interceptors and a configuration, made into listeners that answer calls.
+//!
+//! [`Server`] is a description; [`Plan`] is that description checked against a configuration, printable without a
+//! database; [`Server::start`] opens the database, makes the services, binds and serves; [`Running`] is the result, and
+//! knows how to drain. This is the only module that names tonic's transport.
+//!
+//! Must never: start with a part missing that the configuration asks for, or end without telling the log.
+
+mod config;
+mod guard;
+mod health;
+mod http;
+mod plan;
+mod reflection;
+mod running;
+mod start;
+
+use std::{fmt, sync::Arc};
+
+pub use config::{Compression, Config};
+pub use guard::ListenError;
+pub use plan::{Plan, PlannedMethod, PlannedService};
+pub use running::{Running, Stopped};
+pub use start::StartError;
+use tonic::body::Body;
+use tower::{Layer, Service, util::BoxCloneSyncService};
+
+use crate::{
+    app::Site,
+    interceptor::{Interceptor, Link, Pipeline},
+};
+
+type Answering = BoxCloneSyncService<::http::Request<Body>, ::http::Response<Body>, std::convert::Infallible>;
+type Around = Box<dyn FnOnce(Answering) -> Answering + Send>;
+
+/// A site that can be served.
+///
+/// ```no_run
+/// # use steeple::{Next, Request, Response, Result, Server, Site};
+/// # fn site() -> Site { Site::new("demo", "0.1.0", &[]) }
+/// # async fn tenant(request: Request, next: Next) -> Result<Response> { next.run(request).await }
+/// fn main() -> std::process::ExitCode {
+///     Server::new(site()).intercept("tenant", tenant).main()
+/// }
+/// ```
+pub struct Server {
+    pub(crate) site: Site,
+    interceptors: Vec<Placed>,
+    around: Vec<Around>,
+}
+
+/// An interceptor, and the methods it is for.
+struct Placed {
+    /// `None`: every method.
+    only: Option<String>,
+    link: Link,
+}
+
+impl Server {
+    /// A server of this site, with no interceptors of its own yet.
+    pub fn new(site: Site) -> Self {
+        Self { site, interceptors: vec![], around: vec![] }
+    }
+
+    /// Adds an interceptor for every method, stock services, health and reflection included. They run in the order in
+    /// which they are added; `name` is what `methods` prints.
+    pub fn intercept(self, name: impl Into<Arc<str>>, interceptor: impl Interceptor) -> Self {
+        self.place(None, name.into(), interceptor)
+    }
+
+    /// Adds an interceptor for one service (`crypto.CryptoService`) or one method (`crypto.CryptoService/GetCoin`).
+    /// A name that fits nothing stops the start.
+    pub fn intercept_for(
+        self,
+        only: impl Into<String>,
+        name: impl Into<Arc<str>>,
+        interceptor: impl Interceptor,
+    ) -> Self {
+        self.place(Some(only.into()), name.into(), interceptor)
+    }
+
+    /// Puts a tower layer around everything, the request log included. The last one added is outermost.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Answering> + Send + 'static,
+        L::Service: Service<::http::Request<Body>, Response = ::http::Response<Body>, Error = std::convert::Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        <L::Service as Service<::http::Request<Body>>>::Future: Send + 'static,
+    {
+        self.around.push(Box::new(move |inner| BoxCloneSyncService::new(layer.layer(inner))));
+        self
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn place(mut self, only: Option<String>, name: Arc<str>, interceptor: impl Interceptor) -> Self {
+        self.interceptors.push(Placed { only, link: Link { name, interceptor: Arc::new(interceptor) } });
+        self
+    }
+
+    /// The site's interceptors of one method, in order.
+    fn chain(&self, service: &str, method: &str) -> Box<[Link]> {
+        let for_it = |placed: &&Placed| match &placed.only {
+            None => true,
+            Some(only) => {
+                only == service || only.split_once('/').is_some_and(|(left, right)| left == service && right == method)
+            }
+        };
+        self.interceptors.iter().filter(for_it).map(|placed| placed.link.clone()).collect()
+    }
+}
+
+/// The pipeline with the site's tower layers around it.
+fn surround(pipeline: Pipeline, around: Vec<Around>) -> Answering {
+    around.into_iter().fold(BoxCloneSyncService::new(pipeline), |inner, layer| layer(inner))
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("site", &self.site).finish_non_exhaustive()
+    }
+}

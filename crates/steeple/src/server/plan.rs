@@ -1,0 +1,128 @@
+//! What a server will serve, and how each method is reached: decided before anything is opened.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Server;
+use crate::{
+    app::{Found, FoundService, Skipped},
+    config::Config,
+    interceptor::ROOMS,
+    method::{Method, Methods},
+};
+
+/// A server checked against a configuration.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// Every service that is served: the site's, then health and reflection.
+    pub services: Vec<PlannedService>,
+    /// What was seen and is not served, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A service that will be served.
+#[derive(Debug, Serialize)]
+pub struct PlannedService {
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub found: FoundService,
+    /// The comment above it in its proto.
+    pub comment: String,
+    /// Its methods; empty for a stock service without descriptors.
+    pub methods: Vec<PlannedMethod>,
+}
+
+/// A method that will be served.
+#[derive(Debug, Serialize)]
+pub struct PlannedMethod {
+    /// What its proto says.
+    #[serde(flatten)]
+    pub method: Arc<Method>,
+    /// The rooms a call goes through, in order: Steeple's own, then the site's interceptors.
+    pub chain: Vec<Arc<str>>,
+}
+
+/// The services that Steeple brings: their name, and the label they are listed under.
+const OWN: [(&str, &[u8]); 3] = [
+    (super::health::NAME, tonic_health::pb::FILE_DESCRIPTOR_SET),
+    (super::reflection::V1, tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET),
+    (super::reflection::V1ALPHA, tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET),
+];
+
+impl Plan {
+    /// Checks the server against the configuration.
+    ///
+    /// # Errors
+    /// Every contradiction between the two, each a sentence: see [`Found::of`], and services that no descriptor describes
+    /// or interceptors for methods that do not exist.
+    pub fn of(server: &Server, config: &Config) -> Result<Self, Vec<String>> {
+        let found = Found::of(&server.site, &config.apps)?;
+        let mut methods = server.site.methods().map_err(|error| vec![format!("the site's descriptors do not decode: {error}")])?;
+        let mut problems = vec![];
+        let mut services = found.services;
+        for (name, descriptors) in OWN {
+            let on = if name == super::health::NAME { config.server.health } else { config.server.reflection };
+            if on && !services.iter().any(|service| service.name == name) {
+                if let Err(error) = methods.add(descriptors) {
+                    problems.push(format!("the descriptors of {name} do not decode: {error}"));
+                }
+                services.push(FoundService {
+                    app: "steeple",
+                    name,
+                    implementation: "steeple",
+                    at: "steeple",
+                    native: false,
+                    make: None,
+                });
+            }
+        }
+        let services: Vec<_> = services.into_iter().map(|found| planned(server, &methods, found, &mut problems)).collect();
+        unused(server, &services, &mut problems);
+        if problems.is_empty() { Ok(Self { services, skipped: found.skipped }) } else { Err(problems) }
+    }
+
+    /// Every method that is served, by service.
+    pub fn methods(&self) -> impl Iterator<Item = &PlannedMethod> {
+        self.services.iter().flat_map(|service| &service.methods)
+    }
+}
+
+fn planned(server: &Server, methods: &Methods, found: FoundService, problems: &mut Vec<String>) -> PlannedService {
+    let info = methods.service(found.name);
+    if info.is_none() && found.native {
+        problems.push(format!(
+            "{} is registered by {}, but no proto declares it; add its descriptors with site.descriptors(…)",
+            found.name, found.at
+        ));
+    }
+    let chain = |method: &str| {
+        let rooms = ROOMS.into_iter().map(Arc::from);
+        rooms.chain(server.chain(found.name, method).into_iter().map(|link| link.name)).collect::<Vec<_>>()
+    };
+    let methods = info.into_iter().flat_map(|info| &info.methods);
+    PlannedService {
+        comment: info.map(|info| info.comment.clone()).unwrap_or_default(),
+        methods: methods.map(|method| PlannedMethod { method: method.clone(), chain: chain(&method.name) }).collect(),
+        found,
+    }
+}
+
+/// An interceptor for nothing is a typing mistake that would leave a method without its guard.
+fn unused(server: &Server, services: &[PlannedService], problems: &mut Vec<String>) {
+    for placed in &server.interceptors {
+        let Some(only) = &placed.only else { continue };
+        let (service, method) = only.split_once('/').map_or((only.as_str(), None), |(left, right)| (left, Some(right)));
+        let fits = services.iter().find(|planned| planned.found.name == service).is_some_and(|planned| {
+            method.is_none_or(|method| planned.methods.iter().any(|planned| planned.method.name == method))
+        });
+        if !fits {
+            let names: Vec<_> = services.iter().map(|planned| planned.found.name).collect();
+            problems.push(format!(
+                "interceptor {} is for {only}, which is not served; the services are: {}",
+                placed.link.name,
+                names.join(", ")
+            ));
+        }
+    }
+}

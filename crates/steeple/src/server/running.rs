@@ -1,0 +1,186 @@
+//! A server that answers calls, and how it ends.
+
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::transport;
+
+use super::{Answering, Plan, guard::Incoming, health::{Health, Readiness}};
+use crate::{
+    config::Config,
+    db::Db,
+    interceptor::Shared,
+    record::{metrics::Metrics, recorder::Recorder},
+};
+
+/// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
+const AFTERMATH: Duration = Duration::from_secs(5);
+/// How often metrics are folded together when nobody scrapes them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// A server that answers calls. Dropping it aborts everything; [`Running::stop`] drains it.
+pub struct Running {
+    /// Where calls are answered.
+    pub grpc: SocketAddr,
+    /// Where `/healthz`, `/readyz` and `/metrics` are; `None` when that is off.
+    pub http: Option<SocketAddr>,
+    /// What is served.
+    pub plan: Plan,
+    config: Arc<Config>,
+    db: Db,
+    recorder: Option<Arc<Recorder>>,
+    metrics: Arc<Metrics>,
+    health: Health,
+    shared: Arc<Shared>,
+    draining: CancellationToken,
+    served: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Calls that were told to end because the time to drain was over.
+    pub cut: usize,
+    /// Rows of the request log that could not be written.
+    pub lost: u64,
+}
+
+pub(super) struct Parts {
+    pub config: Arc<Config>,
+    pub plan: Plan,
+    pub db: Db,
+    pub recorder: Option<Arc<Recorder>>,
+    pub metrics: Arc<Metrics>,
+    pub health: Health,
+    pub shared: Arc<Shared>,
+    pub answering: Answering,
+    pub incoming: Incoming,
+    pub http: Option<TcpListener>,
+    pub router: Router,
+}
+
+impl Running {
+    pub(super) fn serve(parts: Parts) -> Self {
+        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let draining = CancellationToken::new();
+        let grpc = incoming.local_addr();
+        let transport = transport(&config).serve_with_incoming_shutdown(answering, incoming, draining.clone().cancelled_owned());
+        let served = tokio::spawn(async move {
+            if let Err(error) = transport.await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the grpc listener ended");
+            }
+        });
+        let mut tasks = vec![
+            tokio::spawn(health.clone().watch(db.clone(), draining.clone())),
+            tokio::spawn(upkeep(metrics.clone(), draining.clone())),
+        ];
+        let http = http.and_then(|listener| {
+            let address = listener.local_addr().ok();
+            tasks.push(tokio::spawn(serve_http(listener, router)));
+            address
+        });
+        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, tasks }
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The configuration it was started with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The request log's writer; `None` when the log is off.
+    pub fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.recorder.as_ref()
+    }
+
+    /// The metrics, as `/metrics` shows them.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How many calls are under way.
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight()
+    }
+
+    /// Ends when the listener ends by itself, which it does only on a fault.
+    pub fn ended(&mut self) -> impl Future<Output = ()> {
+        let served = &mut self.served;
+        async move {
+            let _ = served.await;
+        }
+    }
+
+    /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
+    /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
+    pub async fn stop(mut self) -> Stopped {
+        self.health.set(Readiness::NotReady("draining".to_owned())).await;
+        self.draining.cancel();
+        self.shared.drain();
+        let mut cut = 0;
+        if !self.served.is_finished() && timeout(self.config.server.drain, &mut self.served).await.is_err() {
+            cut = self.shared.in_flight();
+            tracing::warn!(calls = cut, "the time to drain is over, ending calls");
+            self.shared.stop();
+            if timeout(AFTERMATH, &mut self.served).await.is_err() {
+                tracing::warn!("some connections did not close, leaving them");
+            }
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+        let lost = match &self.recorder {
+            // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
+            // end counts as dropped as well.
+            Some(recorder) => {
+                let dropped = recorder.dropped();
+                recorder.finish(AFTERMATH).await.lost.saturating_sub(dropped)
+            }
+            None => 0,
+        };
+        if lost > 0 {
+            tracing::error!(rows = lost, "rows of the request log could not be written and are lost");
+        }
+        self.db.close().await;
+        Stopped { cut, lost }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("grpc", &self.grpc).field("http", &self.http).finish_non_exhaustive()
+    }
+}
+
+/// tonic's transport with the limits that it leaves open.
+fn transport(config: &Config) -> transport::Server {
+    let server = &config.server;
+    let mut transport = transport::Server::builder()
+        .max_concurrent_streams(server.max_concurrent_streams)
+        .http2_max_header_list_size(server.max_header_list_bytes)
+        .http2_keepalive_interval(Some(server.keepalive_interval).filter(|interval| !interval.is_zero()))
+        .http2_keepalive_timeout(Some(server.keepalive_timeout));
+    if let Some(age) = server.max_connection_age {
+        transport = transport.max_connection_age(age).max_connection_age_grace(server.max_connection_age_grace);
+    }
+    transport
+}
+
+async fn upkeep(metrics: Arc<Metrics>, draining: CancellationToken) {
+    while draining.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+        metrics.upkeep();
+    }
+}
+
+async fn serve_http(listener: TcpListener, router: Router) {
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the http listener ended");
+    }
+}

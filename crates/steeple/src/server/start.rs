@@ -1,0 +1,273 @@
+//! From description to listeners, in one column.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use tokio::net::TcpListener;
+use tonic::{
+    codec::{CompressionEncoding, EnabledCompressionEncodings},
+    service::{Routes, RoutesBuilder},
+};
+
+use super::{
+    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, surround,
+};
+use crate::{
+    app::{FoundService, Setup},
+    config::{Config, Environment},
+    db::{self, Db, migrate::Migration},
+    error::Error,
+    interceptor::{Entry, Pipeline, Shared},
+    method::Method,
+    record::{self, config::Format, metrics::Metrics, recorder::Recorder},
+    service::{Handler, Wire},
+};
+
+/// Why a server did not start. Each reads as a sentence that says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The site and the configuration contradict each other.
+    Plan(Vec<String>),
+    /// The database cannot be reached.
+    Database(db::ConnectError),
+    /// The database is older than the site.
+    NotMigrated(Vec<String>),
+    /// A migration failed, or the database refused to say which were applied.
+    Migrate(String),
+    /// A service could not be made.
+    Service(String, Error),
+    /// An address cannot be listened on.
+    Listen(ListenError),
+    /// Reflection cannot be built from the descriptors.
+    Reflection(String),
+    /// The request log cannot be written.
+    Log(record::recorder::StartError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan(problems) => f.write_str(&problems.join("\n")),
+            Self::Database(error) => error.fmt(f),
+            Self::NotMigrated(pending) => write!(
+                f,
+                "the database lacks {} migrations ({}): run `migrate` first",
+                pending.len(),
+                pending.join(", ")
+            ),
+            Self::Migrate(error) => f.write_str(error),
+            Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
+            Self::Listen(error) => error.fmt(f),
+            Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
+            Self::Log(error) => write!(f, "the request log cannot be written: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<ListenError> for StartError {
+    fn from(error: ListenError) -> Self {
+        Self::Listen(error)
+    }
+}
+
+impl Server {
+    /// Opens the database, makes the services, binds, and serves in the background.
+    ///
+    /// In development and test a database that lacks migrations is migrated first; in production that stops the start.
+    ///
+    /// # Errors
+    /// Whatever keeps a part from working that the configuration asks for; nothing is left running.
+    pub async fn start(self, config: Config) -> Result<Running, StartError> {
+        let config = Arc::new(config);
+        let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
+        let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
+        migrated(&self, &db, config.env).await?;
+
+        let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
+        let http = http_listener(&config.server.http).await?;
+
+        let metrics = Arc::new(Metrics::new());
+        let recorder = if config.log.is_on() {
+            let log = record::Config { format: lines(&config), ..config.log.clone() };
+            Some(Recorder::start(&log, &db, &metrics).map_err(StartError::Log)?)
+        } else {
+            None
+        };
+        let health = Health::new(plan.services.iter().map(|planned| planned.found.name));
+        let routes = stock_routes(&self, &plan, &config, &health)?;
+        let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
+
+        let answering = surround(Pipeline::new(shared.clone(), routes), self.around);
+        let router = http::router(health.clone(), metrics.clone());
+        health.set(health::check(&db).await).await;
+        if let Readiness::NotReady(why) = health.readiness() {
+            tracing::warn!(why, "started, but not ready");
+        }
+        Ok(Running::serve(Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router }))
+    }
+
+    /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
+    pub fn migrations(&self) -> Vec<Migration> {
+        let apps = self.site.apps.iter().flat_map(|app| app.migrations.iter().cloned());
+        record::migrations().into_iter().chain(apps).collect()
+    }
+
+    /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
+    /// Gives the names of what was applied.
+    ///
+    /// # Errors
+    /// The sentence of the migration that failed.
+    pub async fn migrate(&self, db: &Db, env: Environment) -> Result<Vec<String>, StartError> {
+        let all = self.migrations();
+        let failed = |error: &dyn fmt::Display| StartError::Migrate(error.to_string());
+        let pending = db::migrate::pending(db, &all).await.map_err(|error| failed(&error))?;
+        let is_new = |app: &&crate::App| {
+            !app.migrations.is_empty()
+                && app.migrations.iter().all(|mine| pending.iter().any(|other| other.app == mine.app && other.name == mine.name))
+        };
+        let new: Vec<_> = self.site.apps.iter().filter(is_new).collect();
+        let applied = db::migrate::up(db, &all).await.map_err(|error| failed(&error))?;
+        if env != Environment::Production {
+            for app in new {
+                // Another node may have been faster with the same tables; then their rows are its business.
+                let ours = applied.iter().any(|applied| applied.app == app.label());
+                if let (true, Some(first_run)) = (ours, &app.first_run) {
+                    first_run(db.clone()).await.map_err(|error| {
+                        StartError::Migrate(format!("first run of app {}: {}", app.label(), error.for_log()))
+                    })?;
+                }
+            }
+        }
+        Ok(applied.iter().map(|applied| format!("{}.{}", applied.app, applied.name)).collect())
+    }
+
+    /// What all calls share: the catalog, made from the plan and the services.
+    fn shared(
+        &self,
+        plan: &Plan,
+        config: &Arc<Config>,
+        db: &Db,
+        metrics: &Metrics,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Result<Shared, StartError> {
+        let server = &config.server;
+        let wire = Wire {
+            max_receive: server.max_receive_message_bytes,
+            max_send: server.max_send_message_bytes,
+            compression: encodings(&server.compression),
+        };
+        let entry = |method: Arc<Method>, handler: Option<Handler>, own: bool| {
+            Arc::new(Entry {
+                metrics: metrics.method(&method),
+                chain: self.chain(&method.service, &method.name),
+                wire,
+                handler,
+                recorded: !config.log.skips(&method.service, &method.name),
+                lingers: own,
+                method,
+            })
+        };
+        let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
+        for planned in &plan.services {
+            let mut handlers = handlers(&planned.found, db, config)?;
+            let own = planned.found.app == "steeple";
+            for planned_method in &planned.methods {
+                let method = planned_method.method.clone();
+                let handler = handlers.remove(method.path.as_str());
+                if planned.found.native && handler.is_none() {
+                    let error = Error::unimplemented(format!("it does not serve {}", method.path));
+                    return Err(StartError::Service(planned.found.name.to_owned(), error));
+                }
+                catalog.insert(method.path.clone(), entry(method, handler, own));
+            }
+            if let Some(path) = handlers.keys().next() {
+                let error = Error::unimplemented(format!("it serves {path}, which its proto does not declare"));
+                return Err(StartError::Service(planned.found.name.to_owned(), error));
+            }
+            if planned.methods.is_empty() {
+                let method = Arc::new(Method::other(&format!("/{}/*", planned.found.name)));
+                stock.insert(planned.found.name.to_owned(), entry(method, None, own));
+            }
+        }
+        // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
+        let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), None, false);
+        Ok(Shared::new(catalog, stock, unknown, recorder, db.clone(), config.calls.clone()))
+    }
+}
+
+/// Console lines for people in development, for machines elsewhere, unless the configuration says.
+fn lines(config: &Config) -> Format {
+    match (config.log.format, config.env) {
+        (Format::Auto, Environment::Development) => Format::Pretty,
+        (Format::Auto, _) => Format::Json,
+        (format, _) => format,
+    }
+}
+
+fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
+    let mut enabled = EnabledCompressionEncodings::default();
+    for encoding in compression {
+        enabled.enable(match encoding {
+            Compression::Gzip => CompressionEncoding::Gzip,
+            Compression::Deflate => CompressionEncoding::Deflate,
+        });
+    }
+    enabled
+}
+
+/// Makes one service; gives its handlers by path.
+fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+    let Some(make) = &found.make else { return Ok(HashMap::new()) };
+    let failed = |error| StartError::Service(found.name.to_owned(), error);
+    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
+    if service.name() != found.name {
+        let made = service.name();
+        return Err(failed(Error::internal(format!("its maker made {made} instead"))));
+    }
+    Ok(service.methods.into_iter().map(|method| (method.path, method.handler)).collect())
+}
+
+/// Stock services, health and reflection: what is not ours goes through tonic's own router.
+fn stock_routes(server: &Server, plan: &Plan, config: &Config, health: &Health) -> Result<Routes, StartError> {
+    let mut routes = RoutesBuilder::default();
+    let served = |name: &str| plan.services.iter().any(|planned| planned.found.name == name && planned.found.make.is_none());
+    for stock in server.site.stock.iter().filter(|stock| served(stock.name)) {
+        (stock.add)(&mut routes);
+    }
+    let own = |name: &str| plan.services.iter().any(|planned| planned.found.name == name && planned.found.app == "steeple");
+    if config.server.health && own(health::NAME) {
+        health.add(&mut routes);
+    }
+    if config.server.reflection && own(reflection::V1) {
+        let names: Vec<_> = plan.services.iter().map(|planned| planned.found.name).collect();
+        reflection::add(&mut routes, &server.site, &names).map_err(|error| StartError::Reflection(error.to_string()))?;
+    }
+    Ok(routes.routes().prepare())
+}
+
+async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), StartError> {
+    let all = server.migrations();
+    let pending = db::migrate::pending(db, &all).await;
+    let pending = pending.map_err(|error| StartError::Migrate(error.to_string()))?;
+    let names: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    if env == Environment::Production {
+        return Err(StartError::NotMigrated(names));
+    }
+    for name in server.migrate(db, env).await? {
+        tracing::info!(name, "migrated");
+    }
+    Ok(())
+}
+
+async fn http_listener(address: &str) -> Result<Option<TcpListener>, StartError> {
+    if address == "off" {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(address).await.map_err(|error| ListenError::new("server.http", address, error))?;
+    Ok(Some(listener))
+}

@@ -1,0 +1,51 @@
+import pathlib
+import sys
+from types import SimpleNamespace
+
+import pytest
+from grpc_tools import protoc
+
+import site_process
+
+PROTO = site_process.ROOT / "demo" / "proto"
+
+
+@pytest.fixture(scope="session")
+def crypto(tmp_path_factory):
+    """Messages and stub of `crypto.proto`, made from the file the site itself was built from."""
+    folder = tmp_path_factory.mktemp("stubs")
+    code = protoc.main(
+        ["protoc", f"-I{PROTO}", f"-I{protoc_includes()}", f"--python_out={folder}", f"--grpc_python_out={folder}", "crypto.proto"]
+    )
+    assert code == 0, "crypto.proto does not compile"
+    sys.path.insert(0, str(folder))
+    import crypto_pb2
+    import crypto_pb2_grpc
+
+    return SimpleNamespace(pb=crypto_pb2, Stub=crypto_pb2_grpc.CryptoServiceStub)
+
+
+def protoc_includes():
+    import grpc_tools
+
+    return pathlib.Path(grpc_tools.__file__).parent / "_proto"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    site = site_process.Site(tmp_path_factory.mktemp("site"))
+    yield site
+    assert site.stop() == 0
+
+
+@pytest.fixture()
+def own_site(tmp_path):
+    """A site for one test, which may stop it."""
+    site = site_process.Site(tmp_path)
+    yield site
+    site.stop()
+
+
+@pytest.fixture()
+def stub(site, crypto):
+    return crypto.Stub(site.channel)

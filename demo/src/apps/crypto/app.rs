@@ -1,0 +1,10 @@
+//! What the folder alone does not say about this app.
+
+use steeple::App;
+
+use super::demo_data;
+
+/// Fills the tables with something to look at, the first time they are there.
+pub fn app(app: App) -> App {
+    app.first_run(demo_data::fill)
+}

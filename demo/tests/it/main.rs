@@ -1,0 +1,10 @@
+//! The demo behaves: real calls to a running server, on SQLite always, on PostgreSQL and MySQL when
+//! `STEEPLE_TEST_POSTGRES_URL` and `STEEPLE_TEST_MYSQL_URL` name one.
+
+mod coins;
+#[path = "../../../crates/steeple/tests/it/databases.rs"]
+mod databases;
+mod refused;
+mod site;
+mod transfers;
+mod wallets;

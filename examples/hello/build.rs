@@ -1,0 +1,3 @@
+fn main() {
+    steeple_build::run();
+}

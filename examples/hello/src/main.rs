@@ -1,0 +1,6 @@
+mod apps;
+steeple::site!();
+
+fn main() -> std::process::ExitCode {
+    steeple::Server::new(site()).main()
+}
