@@ -137,8 +137,12 @@ impl Running {
             task.abort();
         }
         let lost = match &self.recorder {
-            // What a full queue dropped, by policy and counted, is not lost here.
-            Some(recorder) => recorder.finish(AFTERMATH).await.lost.saturating_sub(recorder.dropped()),
+            // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
+            // end counts as dropped as well.
+            Some(recorder) => {
+                let dropped = recorder.dropped();
+                recorder.finish(AFTERMATH).await.lost.saturating_sub(dropped)
+            }
             None => 0,
         };
         if lost > 0 {
