@@ -154,7 +154,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "url",
                 Kind::Text,
-                "sqlite://site.sqlite3, postgres://user:password@host/name or mysql://user:password@host/name.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to the site's directory).",
+                "sqlite://site.sqlite3, postgres://user:password@host/name or mysql://user:password@host/name.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
             )
             .secret(),
             key(
@@ -215,6 +215,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "sample_successes",
                 Kind::Share,
                 "Share of successful calls that get a row, 0 to 1. Failures always get one; statistics and metrics\ncount every call.",
+            ),
+            key(
+                "skip",
+                Kind::List,
+                "Services (\"grpc.health.v1.Health\") and methods (\"grpc.health.v1.Health/Check\") whose calls get neither\nrow nor line and are not in the statistics; metrics count them.",
             ),
         ],
     },

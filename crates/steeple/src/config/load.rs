@@ -289,7 +289,7 @@ impl Loading<'_> {
 fn said_as(key: &str, origin: &Origin) -> String {
     match origin {
         Origin::Variable(_) => keys::variable(key),
-        Origin::File { .. } | Origin::Argument => key.to_owned(),
+        Origin::File { .. } | Origin::Argument | Origin::Code => key.to_owned(),
     }
 }
 

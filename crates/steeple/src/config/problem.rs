@@ -18,6 +18,8 @@ pub enum Origin {
     Variable(String),
     /// On the command line.
     Argument,
+    /// In the program itself: [`Settings::insert`](super::Settings::insert).
+    Code,
 }
 
 impl fmt::Display for Origin {
@@ -26,6 +28,7 @@ impl fmt::Display for Origin {
             Self::File { name, line } => write!(f, "{name}:{line}"),
             Self::Variable(name) => f.write_str(name),
             Self::Argument => f.write_str("command line"),
+            Self::Code => f.write_str("code"),
         }
     }
 }

@@ -95,7 +95,10 @@ fn unknown_variable(name: &str) -> String {
     let bare = |name: &'_ str| name["STEEPLE_".len()..].to_owned();
     let names: Vec<String> = known.iter().map(|name| bare(name)).collect();
     let nearest = keys::nearest(&bare(name), names.iter().map(String::as_str));
-    match nearest.filter(|name| !name.ends_with('_')).map(|name| format!("STEEPLE_{name}")) {
+    match nearest
+        .filter(|name| !name.ends_with('_'))
+        .map(|name| format!("STEEPLE_{name}"))
+    {
         Some(nearest) => format!("unknown variable; did you mean {nearest}?"),
         None => "unknown variable; configuration is STEEPLE_SECTION__KEY with two underscores between \
                  (STEEPLE_SERVER__GRPC)"

@@ -88,7 +88,12 @@ impl Table {
             self.entries.insert(key.clone(), Node::Leaf(leaf));
             return;
         }
-        let table = || Node::Table(Self { entries: BTreeMap::new(), origin: Some(leaf.origin.clone()) });
+        let table = || {
+            Node::Table(Self {
+                entries: BTreeMap::new(),
+                origin: Some(leaf.origin.clone()),
+            })
+        };
         let next = self.entries.entry(key.clone()).or_insert_with(table);
         if let Node::Leaf(_) = next {
             *next = table();
@@ -110,21 +115,21 @@ impl Table {
 }
 
 impl From<&toml::Table> for Table {
-    /// A table made in code: its origin is the command line, as nothing else said it.
+    /// A table made in code.
     fn from(table: &toml::Table) -> Self {
         let entries = table.iter().map(|(key, value)| {
             let node = match value {
                 toml::Value::Table(table) => Node::Table(table.into()),
                 value => Node::Leaf(Leaf {
                     value: Given::Typed(value.clone()),
-                    origin: Origin::Argument,
+                    origin: Origin::Code,
                 }),
             };
             (key.clone(), node)
         });
         Self {
             entries: entries.collect(),
-            origin: Some(Origin::Argument),
+            origin: Some(Origin::Code),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What an operator may say about the database.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// Section `[database]` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `sqlite://site.sqlite3`, `sqlite::memory:`, `postgres://user:password@host/name` or `mysql://…`; further
@@ -48,5 +48,14 @@ impl Default for Config {
             busy_timeout: Duration::from_secs(5),
             statement_cache: 256,
         }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("url", &super::redacted(&self.url))
+            .finish_non_exhaustive()
     }
 }

@@ -178,6 +178,16 @@ impl Call {
         &self.method
     }
 
+    /// Authentication says who calls. Only the first one counts; tells whether this was it.
+    pub fn authenticated(&self, caller: Caller) -> bool {
+        self.caller.set(caller).is_ok()
+    }
+
+    /// Who calls, if authentication said so.
+    pub fn caller(&self) -> Option<Caller> {
+        self.caller.get().copied()
+    }
+
     /// When the call's head arrived, for measuring.
     pub fn started(&self) -> Instant {
         self.started

@@ -119,7 +119,9 @@ mod tests {
             let slots: Vec<_> = calls.iter().map(|call| running.insert(call)).collect();
             assert_eq!(running.len(), 500);
             assert_eq!(running.collect(|_| true).len(), 500);
-            slots.iter().for_each(|slot| running.remove(slot));
+            for slot in &slots {
+                running.remove(slot);
+            }
             assert_eq!(running.len(), 0);
         }
         assert!(

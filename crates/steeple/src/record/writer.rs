@@ -23,7 +23,7 @@ use std::{
 };
 
 use super::{
-    Call, Finished, State,
+    Call, State,
     config::{Config, ConsoleLines, Format},
     console,
     recorder::Shared,
@@ -45,6 +45,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// `Call::row` of a call whose pending row was refused: it is not offered again while it runs.
 const REFUSED: i64 = -1;
 const DAY: i64 = 86_400;
+/// All successes, for [`Sampler::share`].
+const WHOLE: u64 = 1 << 32;
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -66,8 +68,9 @@ struct Lines {
 
 /// The share of successes that get a row, spread evenly.
 struct Sampler {
-    share: f64,
-    due: f64,
+    /// In units of 1 / 2^32, so that adding up loses nothing.
+    share: u64,
+    due: u64,
 }
 
 /// Everything that has to do with the database.
@@ -127,15 +130,15 @@ impl Writer {
             batch: config.batch,
             lines,
             sampler: Sampler {
-                share: config.sample_successes,
-                due: 0.0,
+                share: (config.sample_successes * WHOLE as f64).ceil() as u64,
+                due: 0,
             },
             store,
         }
     }
 
-    /// Works until told to stop, and gives the final account.
-    pub(super) fn run(mut self) -> Finished {
+    /// Works until told to stop.
+    pub(super) fn run(mut self) {
         let mut next = Instant::now() + self.flush_interval;
         loop {
             let stop = self.shared.stopping();
@@ -163,7 +166,6 @@ impl Writer {
                 thread::sleep(BACK_OFF_STOPPING.min(deadline.saturating_duration_since(Instant::now())));
             }
         }
-        self.shared.account()
     }
 
     /// Sleeps until `next`, or until woken; gives the next moment.
@@ -250,14 +252,12 @@ impl Sampler {
         let success = call
             .outcome()
             .is_some_and(|outcome| State::of(outcome.code) == State::Success);
-        if !success || self.share >= 1.0 || written(call).is_some() {
+        if !success || self.share >= WHOLE || written(call).is_some() {
             return true;
         }
         self.due += self.share;
-        let wanted = self.due >= 1.0;
-        if wanted {
-            self.due -= 1.0;
-        }
+        let wanted = self.due >= WHOLE;
+        self.due %= WHOLE;
         wanted
     }
 }
@@ -391,7 +391,7 @@ impl Store {
         self.retry_at = Some(Instant::now() + self.back_off);
         self.back_off = (self.back_off * 2).min(BACK_OFF.1);
         if self.may_warn() {
-            let (waiting, dropped) = (self.waiting(), shared.account().lost);
+            let (waiting, dropped) = (self.waiting(), shared.dropped());
             tracing::warn!(%failure, waiting, dropped, "the request log cannot be written; rows wait, calls go on");
         }
     }

@@ -62,7 +62,14 @@ impl<IO> Guarded<IO> {
     /// Guards a new connection; its handshake starts now.
     pub fn new(io: IO, patience: Patience, place: Option<OwnedSemaphorePermit>) -> Self {
         let alarm = Box::pin(tokio::time::sleep(patience.handshake));
-        Self { io, frames: Frames::default(), patience, waiting: Waiting::Handshake, alarm, _place: place }
+        Self {
+            io,
+            frames: Frames::default(),
+            patience,
+            waiting: Waiting::Handshake,
+            alarm,
+            _place: place,
+        }
     }
 
     /// The peer has sent nothing new: is it within its time?
@@ -76,7 +83,9 @@ impl<IO> Guarded<IO> {
             match waiting {
                 Waiting::Nothing => return Ok(()),
                 // The handshake is waited for from the start only.
-                Waiting::Handshake | Waiting::Rest(_) => self.alarm.as_mut().reset(Instant::now() + self.patience.header),
+                Waiting::Handshake | Waiting::Rest(_) => {
+                    self.alarm.as_mut().reset(Instant::now() + self.patience.header);
+                }
             }
         }
         let what = match waiting {
@@ -100,7 +109,9 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Guarded<IO> {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => self.check(cx).map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending),
+            Poll::Pending => self
+                .check(cx)
+                .map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending),
         }
     }
 }

@@ -161,7 +161,7 @@ fn transport(config: &Config) -> transport::Server {
     let mut transport = transport::Server::builder()
         .max_concurrent_streams(server.max_concurrent_streams)
         .http2_max_header_list_size(server.max_header_list_bytes)
-        .http2_keepalive_interval(Some(server.keepalive_interval))
+        .http2_keepalive_interval(Some(server.keepalive_interval).filter(|interval| !interval.is_zero()))
         .http2_keepalive_timeout(Some(server.keepalive_timeout));
     if let Some(age) = server.max_connection_age {
         transport = transport.max_connection_age(age).max_connection_age_grace(server.max_connection_age_grace);

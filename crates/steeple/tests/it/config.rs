@@ -1,5 +1,7 @@
 //! Configuration is loaded from files, environment and command line, and everything wrong is told at once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
 use std::{fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
@@ -168,6 +170,20 @@ fn variables_of_others_are_left_alone() {
         .loaded();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_no_text_is_refused_if_it_is_ours() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+    let broken = || OsString::from_vec(vec![0xff]);
+    let load = |name: &str| Config::load(Path::new("nowhere"), [(OsString::from(name), broken())], &[]);
+    assert!(load("HOME").is_ok());
+    let problems = load("STEEPLE_SERVER__GRPC").unwrap_err();
+    assert_eq!(
+        problems.iter().next().unwrap().to_string(),
+        "STEEPLE_SERVER__GRPC: server.grpc: is not UTF-8 text"
+    );
+}
+
 // === problems ===
 
 #[test]
@@ -275,7 +291,7 @@ fn a_password_is_never_shown() {
     let config = Site::new("[database]\nurl = \"postgres://site:hunter2@db:5432/site?password=hunter2\"")
         .variable("STEEPLE_SETTINGS__CRYPTO__KEY", "hunter2")
         .loaded();
-    let shown = format!("{config:?} {config:#?} {}", config.redacted());
+    let shown = format!("{config:?} {config:#?} {:?} {}", config.database, config.redacted());
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("db:5432/site"), "{shown}");
 
@@ -388,7 +404,7 @@ fn the_default_file_changes_nothing_and_uncommented_every_key_is_accepted() {
         Config::default().redacted()
     );
 
-    let uncommented: String = file.lines().map(|line| format!("{}\n", uncomment(line))).collect();
+    let uncommented = file.lines().map(uncomment).collect::<Vec<_>>().join("\n");
     let config = Site::new(uncommented.as_str()).loaded();
     let mut set = toml::from_str::<toml::Table>(&uncommented).unwrap();
     set.remove("settings");

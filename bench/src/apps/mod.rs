@@ -1,0 +1,4 @@
+// Kept by steeple-build from the folders beside this file; commit it, do not edit it.
+pub mod echo {
+    pub mod grpc_services;
+}

@@ -1,0 +1,330 @@
+//! `bench run`: the suites one after another, their tables, and the verdict.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use clap::Args;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::{
+    Outcome,
+    database::Database,
+    load::Load,
+    machine::Machine,
+    suites::{self, Findings, Suite},
+};
+
+/// What `bench run` may be told.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Rounds; every second one drives the sides in the opposite order.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Measured calls of each side in each round; a tenth as many warm it up first.
+    #[arg(long, default_value_t = 150_000)]
+    calls: u64,
+    /// Connections of the load client.
+    #[arg(long, default_value_t = 8)]
+    connections: usize,
+    /// Calls in flight on each connection.
+    #[arg(long, default_value_t = 50)]
+    streams: usize,
+    /// What to measure.
+    #[arg(long, value_enum, default_value = "all")]
+    suite: Suite,
+    /// Print one JSON object with every round instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// Few calls, right or wrong, no judgement of speed. For CI, in any profile.
+    #[arg(long)]
+    smoke: bool,
+    /// A PostgreSQL server that lets this user create a database [default: STEEPLE_TEST_POSTGRES_URL, when set];
+    /// without one GetCoin runs on SQLite alone.
+    #[arg(long)]
+    postgres_url: Option<String>,
+    /// Write what was measured to bench/RESULTS.md.
+    #[arg(long)]
+    write: bool,
+}
+
+/// What every suite needs.
+#[derive(Debug)]
+pub struct Bench {
+    /// The load of one side in one round.
+    pub load: Load,
+    /// Rounds.
+    pub rounds: usize,
+    /// Counts are judged, speed is not.
+    pub smoke: bool,
+    /// Where to create a PostgreSQL database.
+    pub postgres_url: Option<String>,
+    /// Databases and the servers' last words; goes when this goes.
+    pub folder: TempDir,
+    /// This program.
+    bench: PathBuf,
+    /// The demo's, built in the same profile.
+    demo: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    command: String,
+    date: String,
+    machine: &'a Machine,
+    findings: &'a [Findings],
+    holds: bool,
+}
+
+/// Runs what `options` ask for. The exit code says whether all criteria hold.
+pub async fn run(options: Options) -> Outcome<ExitCode> {
+    let machine = Machine::here();
+    let bench = Bench::new(&options)?;
+    let mut findings = Vec::new();
+    let wants = |suite| options.suite == suite || options.suite == Suite::All;
+    if wants(Suite::Noise) {
+        findings.push(suites::noise::run(&bench).await?);
+    }
+    if wants(Suite::Echo) {
+        findings.push(suites::echo::run(&bench).await?);
+    }
+    if wants(Suite::Log) {
+        findings.push(suites::log::run(&bench).await?);
+    }
+    if wants(Suite::Coin) {
+        findings.extend(suites::coin::run(&bench).await?);
+    }
+    if wants(Suite::Stats) {
+        findings.push(suites::stats::run(&bench).await?);
+    }
+    if wants(Suite::Idle) {
+        findings.push(suites::idle::run(&bench).await?);
+    }
+
+    let report = Report {
+        command: command_line(),
+        date: steeple::clock::now().format("%F %R UTC").to_string(),
+        machine: &machine,
+        findings: &findings,
+        holds: findings.iter().all(Findings::hold),
+    };
+    let text = report.text(&bench);
+    let out = if options.json {
+        serde_json::to_string_pretty(&report)?
+    } else {
+        text.clone()
+    };
+    writeln!(io::stdout(), "{out}")?;
+    if options.write {
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), text)?;
+    }
+    Ok(if report.holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+impl Bench {
+    fn new(options: &Options) -> Outcome<Self> {
+        let bench = std::env::current_exe()?;
+        let demo = bench.with_file_name("demo");
+        if matches!(options.suite, Suite::Coin | Suite::Idle | Suite::All) {
+            up_to_date(&demo)?;
+        }
+        let &Options {
+            rounds,
+            calls,
+            connections,
+            streams,
+            smoke,
+            ..
+        } = options;
+        let (rounds, load) = if smoke {
+            (
+                1,
+                Load {
+                    connections: 2,
+                    streams: 4,
+                    warm_up: 20,
+                    calls: 300,
+                },
+            )
+        } else {
+            (
+                rounds.max(1),
+                Load {
+                    connections,
+                    streams,
+                    warm_up: calls / 10,
+                    calls,
+                },
+            )
+        };
+        let postgres_url = options
+            .postgres_url
+            .clone()
+            .or_else(|| std::env::var("STEEPLE_TEST_POSTGRES_URL").ok());
+        Ok(Self {
+            load,
+            rounds,
+            smoke,
+            postgres_url,
+            folder: tempfile::tempdir()?,
+            bench,
+            demo,
+        })
+    }
+
+    /// A subcommand of this program that serves on `address`.
+    pub fn itself(&self, subcommand: &str, address: SocketAddr) -> Command {
+        let mut command = self.program(&self.bench);
+        command.args([subcommand, "--listen", &address.to_string()]);
+        command
+    }
+
+    /// A child that knows nothing of the environment and the folder this runs in.
+    fn program(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(std::env::vars().filter(|(name, _)| kept(name)));
+        command
+    }
+
+    /// Brings a database to the tables of this program's own site.
+    pub fn migrate_itself(&self, database: &Database) -> Outcome<()> {
+        let mut command = self.program(&self.bench);
+        done(site(&mut command, database, true).args(["serve-steeple", "migrate"]))
+    }
+
+    /// The echo site of this program on `address`.
+    pub fn echo_site(&self, address: SocketAddr, database: &Database, log: bool) -> Command {
+        let mut command = self.program(&self.bench);
+        command.arg("serve-steeple");
+        serve(site(&mut command, database, log), address);
+        command
+    }
+
+    /// The demo on `address`.
+    pub fn demo_site(&self, address: SocketAddr, database: &Database, log: bool) -> Command {
+        let mut command = self.program(&self.demo);
+        site(&mut command, database, log)
+            .arg("run")
+            .env("STEEPLE_SERVER__GRPC", address.to_string());
+        command
+    }
+
+    /// Brings a database to the demo's tables and data, which only development gets.
+    pub fn migrate_demo(&self, database: &Database) -> Outcome<()> {
+        let mut command = self.program(&self.demo);
+        done(
+            site(&mut command, database, true)
+                .arg("migrate")
+                .env("STEEPLE_ENV", "development"),
+        )
+    }
+}
+
+/// Tells a site its database, whether it logs, and to keep off the console.
+fn site<'c>(command: &'c mut Command, database: &Database, log: bool) -> &'c mut Command {
+    database
+        .told_to(command)
+        .env("STEEPLE_ENV", "production")
+        .env("STEEPLE_SERVER__HTTP", "127.0.0.1:0")
+        .env("STEEPLE_LOG__ENABLED", log.to_string())
+        .env("STEEPLE_LOG__CONSOLE", "off")
+}
+
+/// Tells a site to serve on this address.
+fn serve(command: &mut Command, address: SocketAddr) {
+    command.arg("run").env("STEEPLE_SERVER__GRPC", address.to_string());
+}
+
+/// Runs a command to its end.
+fn done(command: &mut Command) -> Outcome<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?} ended with {}:\n{words}", output.status).into())
+}
+
+/// Settings of the shell would reach the sites that are measured.
+fn kept(variable: &str) -> bool {
+    !variable.starts_with("STEEPLE_") && variable != "RUST_LOG" && variable != "DATABASE_URL"
+}
+
+/// Sees that the demo's program is there. Under `cargo run` it is brought up to date first.
+fn up_to_date(demo: &Path) -> Outcome<()> {
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        // Both at once, so that features are unified as they were for this program and nothing is compiled twice.
+        build.args(["build", "--quiet", "-p", "bench", "-p", "demo"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        done(build.current_dir(env!("CARGO_MANIFEST_DIR")))?;
+    }
+    if demo.is_file() {
+        return Ok(());
+    }
+    Err("the demo's program is not beside this one: build both with cargo build -p bench -p demo".into())
+}
+
+/// How this run was asked for, without the password a URL may hold.
+fn command_line() -> String {
+    let profile = if cfg!(debug_assertions) { "" } else { "--release " };
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    for index in 0..arguments.len() {
+        if arguments[index] == "--postgres-url" && index + 1 < arguments.len() {
+            arguments[index + 1] = "postgres://…".into();
+        } else if arguments[index].starts_with("--postgres-url=") {
+            arguments[index] = "--postgres-url=postgres://…".into();
+        }
+    }
+    format!("cargo run {profile}-p bench -- {}", arguments.join(" "))
+}
+
+impl Report<'_> {
+    fn text(&self, bench: &Bench) -> String {
+        let Load {
+            connections,
+            streams,
+            warm_up,
+            calls,
+        } = bench.load;
+        let mut text = format!(
+            "# What Steeple costs\n\n    {}\n\n{}. {}.\n\n{} rounds, each with {warm_up} calls to warm up and {calls} \
+             measured, {connections} connections with {streams} calls in flight each, closed loop. Every side is \
+             started afresh in every round; every second round goes the other way round. Ratios are medians of the \
+             ratios within a round, in brackets the smallest and the largest.\n",
+            self.command,
+            self.date,
+            self.machine.line(),
+            bench.rounds,
+        );
+        for findings in self.findings {
+            text += &format!("\n{}", findings.text());
+        }
+        text += if self.holds {
+            "\nAll criteria hold.\n"
+        } else {
+            "\nNOT all criteria hold.\n"
+        };
+        text
+    }
+}
+
+/// Says how far the run is. Figures go to stdout, this goes beside them.
+pub fn say(line: &str) {
+    // Nobody is left to be told when stderr is gone.
+    drop(writeln!(io::stderr(), "{line}"));
+}
