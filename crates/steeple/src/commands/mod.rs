@@ -40,6 +40,7 @@ struct Arguments {
 
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -55,7 +56,7 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the site until SIGTERM or Ctrl-C
-    #[command(alias = "rungrpc", after_help = run::EXAMPLE)]
+    #[command(visible_alias = "rungrpc", after_help = run::EXAMPLE)]
     Run(run::Arguments),
     /// Apply the migrations that the database lacks
     #[command(after_help = migrate::EXAMPLE)]
