@@ -221,7 +221,9 @@ fn up_to_date(demo: &Path) -> Outcome<()> {
 /// What `cargo run` tells this program of its own package. Build scripts that are told it are run again, and with them
 /// half of the dependencies.
 fn of_this_package(variable: &str) -> bool {
-    ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|name| variable.starts_with(name))
+    ["OUT_DIR", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|name| variable.starts_with(name))
 }
 
 /// Says how far the run is. Figures go to stdout, this goes beside them.
