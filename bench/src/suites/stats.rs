@@ -8,7 +8,7 @@ use crate::{
     Outcome,
     database::Database,
     figures::{Criterion, Spread, millis, ratio},
-    fill::{self, fill},
+    fill::{self, P95_MS, fill},
     machine,
     run::{Bench, say},
     suites::Findings,
@@ -29,8 +29,10 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
     for calls in calls_a_day {
         let (db, filled) = filled(bench, calls).await?;
         // Everything that was filled in is found again: by the sums, and by the rows.
-        let counted = RequestLog::get_statistics(&db, 2 * HOURS).await?.total;
-        criteria.push(Criterion::equal(format!("{calls} calls a day: calls in the statistics"), counted, filled));
+        let found = RequestLog::get_statistics(&db, 2 * HOURS).await?.all;
+        criteria.push(Criterion::equal(format!("{calls} calls a day: calls in the statistics"), found.total, filled));
+        let off = Spread::of([(found.p95_duration_ms / P95_MS - 1.0).abs() * 100.0]);
+        criteria.push(Criterion::at_most(format!("{calls} calls a day: p95 off by, %"), off, 2.0));
         let rows = RequestLog::all_time().count(&db).await?;
         criteria.push(Criterion::equal(format!("{calls} calls a day: rows in the table"), rows, filled));
         databases.push(db);
