@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
-use super::{Answering, Plan, guard::Incoming, health::{Health, Readiness}};
+use super::{Plan, Surrounded, guard::Incoming, health::{Health, Readiness}};
 use crate::{
     config::Config,
     db::Db,
@@ -56,7 +56,7 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
-    pub answering: Answering,
+    pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
     pub router: Router,
