@@ -113,12 +113,7 @@ pub async fn fill(options: &Options) -> Outcome<()> {
     if !options.sums_only {
         for first in (0..calls).step_by(BATCH as usize) {
             let end = calls.min(first + BATCH);
-            let insert = sqlx::query(ROWS)
-                .bind(first)
-                .bind(end)
-                .bind(calls)
-                .bind(from)
-                .bind(seconds);
+            let insert = sqlx::query(ROWS).bind(first).bind(end).bind(calls).bind(from).bind(seconds);
             insert.execute(&mut database).await?;
         }
     }
@@ -161,9 +156,7 @@ impl Sums {
 
     fn add(&mut self, trace: &Trace) {
         for sums in [&mut self.minute.1, &mut self.hour.1] {
-            sums.entry((trace.method, trace.code))
-                .or_insert_with(|| Sum::new(trace))
-                .add(trace.duration_us);
+            sums.entry((trace.method, trace.code)).or_insert_with(|| Sum::new(trace)).add(trace.duration_us);
         }
     }
 }
@@ -181,13 +174,7 @@ impl Sum {
     fn new(trace: &Trace) -> Self {
         // Two digits, growing: as the recorder keeps them.
         let durations = Histogram::new(2).expect("two digits are in the accepted range");
-        Self {
-            method: trace.method,
-            code: trace.code,
-            calls: 0,
-            duration_us: 0,
-            durations,
-        }
+        Self { method: trace.method, code: trace.code, calls: 0, duration_us: 0, durations }
     }
 
     fn add(&mut self, duration_us: i64) {
@@ -198,20 +185,9 @@ impl Sum {
 
     async fn write(&self, database: &mut SqliteConnection, period: i64, starts_at: i64) -> Outcome<()> {
         let mut bytes = Vec::new();
-        V2Serializer::new()
-            .serialize(&self.durations, &mut bytes)
-            .map_err(|error| format!("{error:?}"))?;
-        let insert = sqlx::query(SUM)
-            .bind(period)
-            .bind(starts_at)
-            .bind(self.method)
-            .bind(self.code);
-        insert
-            .bind(self.calls)
-            .bind(self.duration_us)
-            .bind(bytes)
-            .execute(database)
-            .await?;
+        V2Serializer::new().serialize(&self.durations, &mut bytes).map_err(|error| format!("{error:?}"))?;
+        let insert = sqlx::query(SUM).bind(period).bind(starts_at).bind(self.method).bind(self.code);
+        insert.bind(self.calls).bind(self.duration_us).bind(bytes).execute(database).await?;
         Ok(())
     }
 }
@@ -240,19 +216,13 @@ mod tests {
         assert!(sums.passed(7200).is_empty());
         sums.add(&Trace::of(0));
         sums.add(&Trace::of(1));
-        let passed: Vec<_> = sums
-            .passed(7260)
-            .into_iter()
-            .map(|(period, start, sum)| (period, start, sum.calls))
-            .collect();
+        let passed: Vec<_> =
+            sums.passed(7260).into_iter().map(|(period, start, sum)| (period, start, sum.calls)).collect();
         assert_eq!(passed.iter().map(|(_, _, calls)| calls).sum::<i64>(), 2);
         assert!(passed.iter().all(|&(period, start, _)| (period, start) == (60, 7200)));
         sums.add(&Trace::of(2));
-        let rest: Vec<_> = sums
-            .passed(i64::MAX)
-            .into_iter()
-            .map(|(period, start, sum)| (period, start, sum.calls))
-            .collect();
+        let rest: Vec<_> =
+            sums.passed(i64::MAX).into_iter().map(|(period, start, sum)| (period, start, sum.calls)).collect();
         let of = |period| rest.iter().filter(|sum| sum.0 == period).map(|sum| sum.2).sum::<i64>();
         assert_eq!((of(60), of(3600)), (1, 3));
     }
