@@ -23,6 +23,7 @@ on_every_database! {
             Refused::from(client.get_wallet(request).await.unwrap_err())
         };
         assert_eq!(refusal("bob", "LTC").await, missing());
+        assert_eq!(refusal("BOB", "ETH").await, missing());
         assert_eq!(refusal("bob", "NOPE").await, missing());
         assert_eq!(refusal("", "BTC").await, invalid("owner"));
         assert_eq!(refusal("bob\0", "BTC").await, invalid("owner"));

@@ -18,6 +18,8 @@ pub enum Origin {
     Variable(String),
     /// On the command line.
     Argument,
+    /// In the program itself: [`Settings::insert`](super::Settings::insert).
+    Code,
 }
 
 impl fmt::Display for Origin {
@@ -26,6 +28,7 @@ impl fmt::Display for Origin {
             Self::File { name, line } => write!(f, "{name}:{line}"),
             Self::Variable(name) => f.write_str(name),
             Self::Argument => f.write_str("command line"),
+            Self::Code => f.write_str("code"),
         }
     }
 }
@@ -40,11 +43,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(origin: Option<&Origin>, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            origin: origin.cloned(),
-            key: key.into(),
-            message: message.into(),
-        }
+        Self { origin: origin.cloned(), key: key.into(), message: message.into() }
     }
 
     /// Where the value was said; `None` for something that is missing, or a default.

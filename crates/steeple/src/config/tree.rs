@@ -48,20 +48,10 @@ impl Node {
     pub fn shown(&self) -> String {
         let text = match self {
             Self::Table(_) => "a table".to_owned(),
-            Self::Leaf(Leaf {
-                value: Given::Typed(value),
-                ..
-            }) => value.to_string(),
-            Self::Leaf(Leaf {
-                value: Given::Text(text),
-                ..
-            }) => format!("\"{text}\""),
+            Self::Leaf(Leaf { value: Given::Typed(value), .. }) => value.to_string(),
+            Self::Leaf(Leaf { value: Given::Text(text), .. }) => format!("\"{text}\""),
         };
-        if text.chars().count() <= 60 {
-            text
-        } else {
-            text.chars().take(60).chain(['…']).collect()
-        }
+        if text.chars().count() <= 60 { text } else { text.chars().take(60).chain(['…']).collect() }
     }
 }
 
@@ -110,21 +100,15 @@ impl Table {
 }
 
 impl From<&toml::Table> for Table {
-    /// A table made in code: its origin is the command line, as nothing else said it.
+    /// A table made in code.
     fn from(table: &toml::Table) -> Self {
         let entries = table.iter().map(|(key, value)| {
             let node = match value {
                 toml::Value::Table(table) => Node::Table(table.into()),
-                value => Node::Leaf(Leaf {
-                    value: Given::Typed(value.clone()),
-                    origin: Origin::Argument,
-                }),
+                value => Node::Leaf(Leaf { value: Given::Typed(value.clone()), origin: Origin::Code }),
             };
             (key.clone(), node)
         });
-        Self {
-            entries: entries.collect(),
-            origin: Some(Origin::Argument),
-        }
+        Self { entries: entries.collect(), origin: Some(Origin::Code) }
     }
 }

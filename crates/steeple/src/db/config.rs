@@ -1,11 +1,11 @@
 //! What an operator may say about the database.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// Section `[database]` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `sqlite://site.sqlite3`, `sqlite::memory:`, `postgres://user:password@host/name` or `mysql://…`; further
@@ -48,5 +48,30 @@ impl Default for Config {
             busy_timeout: Duration::from_secs(5),
             statement_cache: 256,
         }
+    }
+}
+
+impl Config {
+    /// What is wrong with the values, as (key, sentence). Empty when nothing is; whether the database is there shows
+    /// when connecting.
+    pub fn validate(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        if super::Address::new(self.url.as_str()).backend().is_none() {
+            wrong.push(("url", "names no known database; begin it with sqlite://, postgres:// or mysql://".to_owned()));
+        }
+        if self.max_connections == Some(0) {
+            wrong.push(("max_connections", "must be above 0".to_owned()));
+        }
+        if self.acquire_timeout.is_zero() {
+            wrong.push(("acquire_timeout", "must be longer than 0s".to_owned()));
+        }
+        wrong
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("url", &super::redacted(&self.url)).finish_non_exhaustive()
     }
 }

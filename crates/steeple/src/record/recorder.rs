@@ -58,6 +58,8 @@ pub(super) struct Shared {
     /// The thread was woken and has not looked yet.
     pub(super) woken: AtomicBool,
     pub(super) room: Notify,
+    /// The thread has ended; whatever is closed from now on is lost.
+    ended: AtomicBool,
     /// Set once: the thread ends when all is written, or at this moment.
     stop: OnceLock<Instant>,
     dropped: AtomicU64,
@@ -117,39 +119,27 @@ impl Recorder {
         console: impl io::Write + Send + 'static,
     ) -> Result<Arc<Self>, StartError> {
         config.check().map_err(StartError::Config)?;
-        let target = if config.enabled {
-            Some(Target::of(db).ok_or(StartError::Transaction)?)
-        } else {
-            None
-        };
+        let target = if config.enabled { Some(Target::of(db).ok_or(StartError::Transaction)?) } else { None };
         let wait = config.on_full == OnFull::Wait;
         let (finish, finished) = watch::channel(None);
         if target.is_none() && config.console == ConsoleLines::Off {
             let shared = Arc::new(Shared::new(1, config.batch, false, metrics.log()));
-            return Ok(Arc::new(Self {
-                shared,
-                thread: None,
-                finished,
-            }));
+            return Ok(Arc::new(Self { shared, thread: None, finished }));
         }
         let shared = Arc::new(Shared::new(config.queue, config.batch, wait, metrics.log()));
         let writer = Writer::new(config, Arc::clone(&shared), target, Box::new(console));
+        let ending = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("steeple-log".to_owned())
             .spawn(move || {
                 // Calls do not notice when the thread ends by a panic: their rows count as dropped.
-                if let Ok(account) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run())) {
-                    finish.send_replace(Some(account));
-                } else {
+                if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run())).is_err() {
                     tracing::error!("the request log's thread panicked; restart the server to log again");
                 }
+                finish.send_replace(Some(ending.end()));
             })
             .map_err(StartError::Thread)?;
-        Ok(Arc::new(Self {
-            shared,
-            thread: Some(thread.thread().clone()),
-            finished,
-        }))
+        Ok(Arc::new(Self { shared, thread: Some(thread.thread().clone()), finished }))
     }
 
     /// A call begins. Give the slot back with [`close`](Self::close), whatever happens.
@@ -162,7 +152,9 @@ impl Recorder {
 
     /// A call has ended, and [`Call::close`] was called. Never blocks: without room, its row is dropped and counted.
     pub fn close(&self, call: Arc<Call>, slot: Slot) {
-        let Some(thread) = &self.thread else { return };
+        if self.thread.is_none() {
+            return;
+        }
         let shared = &*self.shared;
         // Queued before it is unregistered, so that those who count what is on the way never miss it.
         let refused = shared.queue.push(call).is_err();
@@ -170,7 +162,18 @@ impl Recorder {
         if refused {
             shared.count_dropped(1);
         }
-        if shared.queue.len() >= shared.batch && !shared.woken.load(Relaxed) && !shared.woken.swap(true, AcqRel) {
+        if shared.ended.load(Acquire) {
+            shared.give_up_queue();
+        }
+        if shared.queue.len() >= shared.batch {
+            self.wake();
+        }
+    }
+
+    /// Has the thread look now. A system call for the first who asks, not for those who ask before it looks.
+    fn wake(&self) {
+        let Some(thread) = &self.thread else { return };
+        if !self.shared.woken.load(Relaxed) && !self.shared.woken.swap(true, AcqRel) {
             thread.unpark();
         }
     }
@@ -189,13 +192,14 @@ impl Recorder {
             if shared.has_room() {
                 return;
             }
+            self.wake();
             notified.await;
         }
     }
 
     /// Closed calls that got no row for want of room, or because the database refused it.
     pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Relaxed)
+        self.shared.dropped()
     }
 
     /// Closed calls whose row is in the database.
@@ -220,10 +224,7 @@ impl Recorder {
         // A statement that hangs is given up by the thread a little later than the limit; it must not hold the exit.
         let _ = tokio::time::timeout(within + Duration::from_millis(500), finished.wait_for(Option::is_some)).await;
         let waiting = self.shared.queue.len() + self.shared.backlog.load(Acquire);
-        finished.borrow().unwrap_or(Finished {
-            written: self.written(),
-            lost: self.dropped() + waiting as u64,
-        })
+        finished.borrow().unwrap_or(Finished { written: self.written(), lost: self.dropped() + waiting as u64 })
     }
 }
 
@@ -258,6 +259,7 @@ impl Shared {
             wait,
             woken: AtomicBool::new(false),
             room: Notify::new(),
+            ended: AtomicBool::new(false),
             stop: OnceLock::new(),
             dropped: AtomicU64::new(0),
             written: AtomicU64::new(0),
@@ -266,7 +268,8 @@ impl Shared {
     }
 
     fn has_room(&self) -> bool {
-        self.queue.len() + self.backlog.load(Acquire) + self.running.len() < self.capacity
+        let waiting = self.queue.len() + self.backlog.load(Acquire) + self.running.len();
+        waiting < self.capacity || self.ended.load(Acquire)
     }
 
     fn stop_at(&self, moment: Instant) {
@@ -288,11 +291,29 @@ impl Shared {
         self.metrics.rows.increment(calls);
     }
 
-    pub(super) fn account(&self) -> Finished {
-        Finished {
-            written: self.written.load(Relaxed),
-            lost: self.dropped.load(Relaxed),
+    /// The thread ends here. Nobody waits for it, and nothing that comes later is kept.
+    fn end(&self) -> Finished {
+        self.ended.store(true, Release);
+        self.count_dropped(self.backlog.swap(0, AcqRel) as u64);
+        self.give_up_queue();
+        self.room.notify_waiters();
+        Finished { written: self.written.load(Relaxed), lost: self.dropped.load(Relaxed) }
+    }
+
+    /// Nobody will write what is in the queue.
+    fn give_up_queue(&self) {
+        while self.queue.pop().is_some() {
+            self.count_dropped(1);
         }
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// What the thread is about to hold outside the queue.
+    pub(super) fn expect_backlog(&self, calls: usize) {
+        self.backlog.store(calls, Release);
     }
 
     /// What the thread holds outside the queue has changed.

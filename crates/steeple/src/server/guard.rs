@@ -76,7 +76,9 @@ impl<IO> Guarded<IO> {
             match waiting {
                 Waiting::Nothing => return Ok(()),
                 // The handshake is waited for from the start only.
-                Waiting::Handshake | Waiting::Rest(_) => self.alarm.as_mut().reset(Instant::now() + self.patience.header),
+                Waiting::Handshake | Waiting::Rest(_) => {
+                    self.alarm.as_mut().reset(Instant::now() + self.patience.header);
+                }
             }
         }
         let what = match waiting {

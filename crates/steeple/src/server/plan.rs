@@ -57,7 +57,7 @@ impl Plan {
     /// Every contradiction between the two, each a sentence: see [`Found::of`], and services that no descriptor describes
     /// or interceptors for methods that do not exist.
     pub fn of(server: &Server, config: &Config) -> Result<Self, Vec<String>> {
-        let found = Found::of(&server.site, &config.apps)?;
+        let found = Found::of(&server.site, config)?;
         let mut methods = server.site.methods().map_err(|error| vec![format!("the site's descriptors do not decode: {error}")])?;
         let mut problems = vec![];
         let mut services = found.services;

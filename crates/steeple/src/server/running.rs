@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
-use super::{Answering, Plan, guard::Incoming, health::{Health, Readiness}};
+use super::{Plan, Surrounded, guard::Incoming, health::{Health, Readiness}};
 use crate::{
     config::Config,
     db::Db,
@@ -56,7 +56,7 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
-    pub answering: Answering,
+    pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
     pub router: Router,
@@ -137,8 +137,12 @@ impl Running {
             task.abort();
         }
         let lost = match &self.recorder {
-            // What a full queue dropped, by policy and counted, is not lost here.
-            Some(recorder) => recorder.finish(AFTERMATH).await.lost.saturating_sub(recorder.dropped()),
+            // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
+            // end counts as dropped as well.
+            Some(recorder) => {
+                let dropped = recorder.dropped();
+                recorder.finish(AFTERMATH).await.lost.saturating_sub(dropped)
+            }
             None => 0,
         };
         if lost > 0 {
@@ -161,7 +165,7 @@ fn transport(config: &Config) -> transport::Server {
     let mut transport = transport::Server::builder()
         .max_concurrent_streams(server.max_concurrent_streams)
         .http2_max_header_list_size(server.max_header_list_bytes)
-        .http2_keepalive_interval(Some(server.keepalive_interval))
+        .http2_keepalive_interval(Some(server.keepalive_interval).filter(|interval| !interval.is_zero()))
         .http2_keepalive_timeout(Some(server.keepalive_timeout));
     if let Some(age) = server.max_connection_age {
         transport = transport.max_connection_age(age).max_connection_age_grace(server.max_connection_age_grace);

@@ -9,7 +9,7 @@ use tonic::{
 };
 
 use super::{
-    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, surround,
+    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, Surrounded,
 };
 use crate::{
     app::{FoundService, Setup},
@@ -99,7 +99,7 @@ impl Server {
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
 
-        let answering = surround(Pipeline::new(shared.clone(), routes), self.around);
+        let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router = http::router(health.clone(), metrics.clone());
         health.set(health::check(&db).await).await;
         if let Readiness::NotReady(why) = health.readiness() {

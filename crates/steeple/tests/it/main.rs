@@ -8,3 +8,5 @@ mod config;
 mod data;
 mod floors;
 mod generated;
+mod request_log;
+mod wire;

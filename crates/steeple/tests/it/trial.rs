@@ -1,7 +1,5 @@
 //! The service of the tests: methods of every shape that do what the request says, and a server that serves it.
 
-#![expect(dead_code, reason = "a toolbox: not every module of this binary uses every tool")]
-
 use std::{future::pending, time::Duration};
 
 use steeple::{

@@ -88,7 +88,9 @@ impl Frames {
 
     /// Goes on to the next frame if this one has ended.
     fn end_frame(&mut self) {
-        let At::Payload { kind, flags, left: 0 } = self.at else { return };
+        let At::Payload { kind, flags, left: 0 } = self.at else {
+            return;
+        };
         self.at = BETWEEN;
         self.handshake = false;
         self.in_headers = match kind {

@@ -44,7 +44,9 @@ impl fmt::Display for ListenError {
         let Self { key, address, cause } = self;
         let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
         match cause.kind() {
-            io::ErrorKind::AddrInUse => write!(f, "port {port} ({address}) is in use: stop the program that has it, or")?,
+            io::ErrorKind::AddrInUse => {
+                write!(f, "port {port} ({address}) is in use: stop the program that has it, or")?;
+            }
             io::ErrorKind::PermissionDenied => {
                 write!(f, "port {port} ({address}) may not be opened by this user: take one above 1023, or")?;
             }
