@@ -15,7 +15,7 @@ mod reflection;
 mod running;
 mod start;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use config::{Compression, Config};
 pub use guard::ListenError;
@@ -47,6 +47,7 @@ pub struct Server {
     pub(crate) site: Site,
     interceptors: Vec<Placed>,
     around: Vec<Around>,
+    health_interval: Duration,
 }
 
 /// An interceptor, and the methods it is for.
@@ -59,7 +60,7 @@ struct Placed {
 impl Server {
     /// A server of this site, with no interceptors of its own yet.
     pub fn new(site: Site) -> Self {
-        Self { site, interceptors: vec![], around: vec![] }
+        Self { site, interceptors: vec![], around: vec![], health_interval: health::INTERVAL }
     }
 
     /// Adds an interceptor for every method, stock services, health and reflection included. They run in the order in
@@ -91,6 +92,12 @@ impl Server {
         <L::Service as Service<::http::Request<Body>>>::Future: Send + 'static,
     {
         self.around.push(Box::new(move |inner| BoxCloneSyncService::new(layer.layer(inner))));
+        self
+    }
+
+    /// How often the database is asked whether it is there, for health checks and `/readyz`. Default every 5 s.
+    pub fn check_health_every(mut self, interval: Duration) -> Self {
+        self.health_interval = interval;
         self
     }
 

@@ -105,7 +105,21 @@ impl Server {
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        Ok(Running::serve(Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router }))
+        let health_interval = self.health_interval;
+        Ok(Running::serve(Parts {
+            config,
+            plan,
+            db,
+            recorder,
+            metrics,
+            health,
+            shared,
+            answering,
+            incoming,
+            http,
+            router,
+            health_interval,
+        }))
     }
 
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
