@@ -81,7 +81,7 @@ async fn a_foreign_error_has_the_code_of_the_table() {
         ("x".parse::<uuid::Uuid>().unwrap_err().into(), Code::InvalidArgument),
         ("x".parse::<rust_decimal::Decimal>().unwrap_err().into(), Code::InvalidArgument),
         ("x".parse::<chrono::NaiveDate>().unwrap_err().into(), Code::InvalidArgument),
-        (u8::try_from(300).unwrap_err().into(), Code::InvalidArgument),
+        (u8::try_from(300_i32).unwrap_err().into(), Code::InvalidArgument),
         (String::from_utf8(vec![0xff]).unwrap_err().into(), Code::InvalidArgument),
         // ObjectDoesNotExist
         (DbErr::RecordNotFound("secret-4711".to_owned()).into(), Code::NotFound),
