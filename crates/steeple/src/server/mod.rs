@@ -20,6 +20,7 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 pub use config::{Compression, Config};
@@ -53,6 +54,7 @@ pub struct Server {
     pub(crate) site: Site,
     interceptors: Vec<Placed>,
     around: Vec<Around>,
+    health_interval: Duration,
 }
 
 /// An interceptor, and the methods it is for.
@@ -65,7 +67,7 @@ struct Placed {
 impl Server {
     /// A server of this site, with no interceptors of its own yet.
     pub fn new(site: Site) -> Self {
-        Self { site, interceptors: vec![], around: vec![] }
+        Self { site, interceptors: vec![], around: vec![], health_interval: health::INTERVAL }
     }
 
     /// Adds an interceptor for every method, stock services, health and reflection included. They run in the order in
@@ -97,6 +99,12 @@ impl Server {
         <L::Service as Service<::http::Request<Body>>>::Future: Send + 'static,
     {
         self.around.push(Box::new(move |inner| BoxCloneSyncService::new(layer.layer(inner))));
+        self
+    }
+
+    /// How often the database is asked whether it is there, for health checks and `/readyz`. Default every 5 s.
+    pub fn check_health_every(mut self, interval: Duration) -> Self {
+        self.health_interval = interval;
         self
     }
 

@@ -62,11 +62,14 @@ impl Plan {
         let mut problems = vec![];
         let mut services = found.services;
         for (name, descriptors) in OWN {
+            // Also for a stock service that takes the place of ours.
+            if methods.service(name).is_none()
+                && let Err(error) = methods.add(descriptors)
+            {
+                problems.push(format!("the descriptors of {name} do not decode: {error}"));
+            }
             let on = if name == super::health::NAME { config.server.health } else { config.server.reflection };
             if on && !services.iter().any(|service| service.name == name) {
-                if let Err(error) = methods.add(descriptors) {
-                    problems.push(format!("the descriptors of {name} do not decode: {error}"));
-                }
                 services.push(FoundService {
                     app: "steeple",
                     name,
