@@ -241,7 +241,7 @@ impl From<DbErr> for Error {
                 Self::failed_precondition("refers to something that does not exist, or is still referred to")
             }
             _ => match &error {
-                DbErr::RecordNotFound(_) => Self::new(Code::NotFound, "not found"),
+                DbErr::RecordNotFound(_) | DbErr::RecordNotUpdated => Self::new(Code::NotFound, "not found"),
                 DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::away(),
                 DbErr::Query(RuntimeErr::SqlxError(e)) | DbErr::Exec(RuntimeErr::SqlxError(e)) => Self::of_sqlx(e),
                 _ => Self::internal("internal error"),

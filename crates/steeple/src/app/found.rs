@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 
 use super::{App, Registration, Site};
-use crate::config::AppsConfig;
+use crate::config::{AppsConfig, Config};
+
+const NOT_NAMED: &str = "apps.auto_register_apps is off and apps.custom_services does not name it";
 
 /// What discovery found, for the start-up report and the `services` command.
 #[derive(Debug, Serialize)]
@@ -56,8 +58,10 @@ impl Found {
     /// # Errors
     /// Every contradiction: an unknown label in `enabled_apps`, a name in `custom_services` that no app has, two apps
     /// that serve one service. The server must not start with one.
-    pub fn of(site: &Site, config: &AppsConfig) -> Result<Self, Vec<String>> {
-        let mut problems = unknown_labels(site, config);
+    pub fn of(site: &Site, config: &Config) -> Result<Self, Vec<String>> {
+        let labels: Vec<_> = site.apps.iter().map(|app| app.label).collect();
+        let mut problems: Vec<_> = config.check_labels(&labels).iter().map(ToString::to_string).collect();
+        let config = &config.apps;
         let custom = custom(site, config, &mut problems);
         let mut found = Self { services: vec![], skipped: vec![] };
         for app in &site.apps {
@@ -65,6 +69,13 @@ impl Found {
         }
         for stock in &site.stock {
             let (app, name) = (stock.app, stock.name);
+            if !config.enabled(app) {
+                continue;
+            }
+            if !config.auto_register_apps && !custom.contains(&name) {
+                found.skipped.push(Skipped { app, name: name.to_owned(), why: NOT_NAMED.to_owned() });
+                continue;
+            }
             found.services.push(FoundService {
                 app,
                 name,
@@ -90,17 +101,14 @@ impl Found {
     fn app(&mut self, app: &App, config: &AppsConfig, custom: &[&str]) {
         let label = app.label;
         let skip = |name: &str, why: String| Skipped { app: label, name: name.to_owned(), why };
-        if config.enabled_apps.as_ref().is_some_and(|enabled| !enabled.iter().any(|enabled| enabled == label)) {
+        if !config.enabled(label) {
             self.skipped.push(skip("", "not in apps.enabled_apps".to_owned()));
             return;
         }
         self.skipped.extend(app.skipped.iter().map(|why| skip("", why.clone())));
         for Registration { service, implementation, at, make } in &app.services {
             if !config.auto_register_apps && !custom.contains(service) {
-                self.skipped.push(skip(
-                    service,
-                    "apps.auto_register_apps is off and apps.custom_services does not name it".to_owned(),
-                ));
+                self.skipped.push(skip(service, NOT_NAMED.to_owned()));
                 continue;
             }
             self.services.push(FoundService {
@@ -115,25 +123,19 @@ impl Found {
     }
 }
 
-fn unknown_labels(site: &Site, config: &AppsConfig) -> Vec<String> {
-    let labels: Vec<_> = site.apps.iter().map(|app| app.label).collect();
-    let enabled = config.enabled_apps.iter().flatten();
-    let unknown = enabled.filter(|label| !labels.contains(&label.as_str()));
-    unknown
-        .map(|label| format!("apps.enabled_apps: there is no app {label}; the apps are: {}", labels.join(", ")))
-        .collect()
-}
-
 /// The full names that `custom_services` means; it may give the implementation's path instead, as the seeds do.
 fn custom<'a>(site: &'a Site, config: &AppsConfig, problems: &mut Vec<String>) -> Vec<&'a str> {
-    let all: Vec<&Registration> = site.apps.iter().flat_map(|app| &app.services).collect();
+    let ours = site.apps.iter().flat_map(|app| &app.services);
+    let ours = ours.map(|registration| (registration.service, registration.implementation));
+    let all: Vec<_> = ours.chain(site.stock.iter().map(|stock| (stock.name, stock.name))).collect();
     let mut names = vec![];
     for (key, wanted) in &config.custom_services {
-        let means = |registration: &&&Registration| [registration.service, registration.implementation].contains(&wanted.as_str());
-        if let Some(registration) = all.iter().find(means) {
-            names.push(registration.service);
-        } else {
-            let known: Vec<_> = all.iter().map(|registration| registration.service).collect();
+        let means = |(name, implementation): &&(&str, &str)| [name, implementation].contains(&&wanted.as_str());
+        // One type may implement several services.
+        let before = names.len();
+        names.extend(all.iter().filter(means).map(|(name, _)| *name));
+        if names.len() == before {
+            let known: Vec<_> = all.iter().map(|(name, _)| *name).collect();
             problems.push(format!(
                 "apps.custom_services.{key}: there is no service {wanted}; the services are: {}",
                 known.join(", ")

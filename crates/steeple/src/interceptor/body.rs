@@ -12,7 +12,12 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use percent_encoding::percent_decode;
 use tonic::{Code, Status, body::Body};
 
-use super::{bounded::Bounds, framer::Framer, panic_error, refuse, ticket::Ticket};
+use super::{
+    bounded::Bounds,
+    framer::{Framer, TooLarge},
+    panic_error, refuse,
+    ticket::Ticket,
+};
 use crate::{Context as CallContext, error::Error};
 
 /// What the client sends. A message over the limit is refused at its length prefix, before its bytes are read.
@@ -21,11 +26,13 @@ pub(crate) struct RequestBody {
     cx: CallContext,
     framer: Framer,
     limit: usize,
+    /// The end of the body, when the messages before the one that is too large have been handed on.
+    refused: Option<Status>,
 }
 
 impl RequestBody {
     pub fn new(inner: Body, cx: CallContext, limit: usize) -> Self {
-        Self { inner, cx, framer: Framer::default(), limit }
+        Self { inner, cx, framer: Framer::default(), limit, refused: None }
     }
 }
 
@@ -34,26 +41,35 @@ impl HttpBody for RequestBody {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            let limit = self.limit;
-            let messages = match self.framer.feed(data, limit) {
-                Ok(messages) => messages,
-                Err(size) => {
-                    return Poll::Ready(Some(Err(Status::resource_exhausted(format!(
-                        "a message of {size} bytes is larger than the {limit} bytes this server receives"
-                    )))));
-                }
-            };
-            self.cx.call().count_request(data.len() as u64, messages);
+        if let Some(status) = &self.refused {
+            return Poll::Ready(Some(Err(status.clone())));
         }
-        Poll::Ready(frame)
+        let mut data = match ready!(Pin::new(&mut self.inner).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(data))) => data,
+            Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
+            Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+            None => return Poll::Ready(None),
+        };
+        let (size, limit) = (data.len() as u64, self.limit);
+        let messages = match self.framer.feed(&data, limit) {
+            Ok(messages) => messages,
+            Err(TooLarge { size, at, complete }) => {
+                self.refused = Some(Status::resource_exhausted(format!(
+                    "a message of {size} bytes is larger than the {limit} bytes this server receives"
+                )));
+                data.truncate(at);
+                complete
+            }
+        };
+        self.cx.call().count_request(size, messages);
+        match &self.refused {
+            Some(status) if data.is_empty() => Poll::Ready(Some(Err(status.clone()))),
+            _ => Poll::Ready(Some(Ok(Frame::data(data)))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.refused.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -11,16 +11,28 @@ pub(crate) struct Framer {
     have: u8,
 }
 
+/// A message that is larger than the limit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    /// What its prefix says.
+    pub size: usize,
+    /// Where in the piece the messages before it end.
+    pub at: usize,
+    /// How many messages were completed before it.
+    pub complete: u32,
+}
+
 impl Framer {
-    /// Takes the next piece. Gives how many messages were completed in it, or the size of a message over `limit`.
-    pub fn feed(&mut self, mut bytes: &[u8], limit: usize) -> Result<u32, usize> {
-        let mut complete = 0;
+    /// Takes the next piece. Gives how many messages were completed in it, or the first message over `limit`.
+    pub fn feed(&mut self, mut bytes: &[u8], limit: usize) -> Result<u32, TooLarge> {
+        let (whole, mut complete, mut at) = (bytes.len(), 0, 0);
         while !bytes.is_empty() {
             if self.left > 0 {
                 let take = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
                 self.left -= take as u64;
                 bytes = &bytes[take..];
                 complete += u32::from(self.left == 0);
+                at = whole - bytes.len();
                 continue;
             }
             let have = usize::from(self.have);
@@ -33,10 +45,11 @@ impl Framer {
                 let [_, length @ ..] = self.prefix;
                 let length = u32::from_be_bytes(length) as usize;
                 if length > limit {
-                    return Err(length);
+                    return Err(TooLarge { size: length, at, complete });
                 }
                 self.left = length as u64;
                 complete += u32::from(length == 0);
+                at = whole - bytes.len();
             }
         }
         Ok(complete)
@@ -81,7 +94,13 @@ mod tests {
 
     #[test]
     fn tells_the_size_of_a_message_over_the_limit_before_it_arrives() {
-        assert_eq!(Framer::default().feed(&framed(&[10])[..5], 9), Err(10));
+        let too_large = |at, complete| Err(TooLarge { size: 10, at, complete });
+        assert_eq!(Framer::default().feed(&framed(&[10])[..5], 9), too_large(0, 0));
+        assert_eq!(Framer::default().feed(&framed(&[3, 0, 10]), 9), too_large(8 + 5, 2), "what came before it counts");
+        let (body, mut framer) = (framed(&[3, 10]), Framer::default());
+        assert_eq!(framer.feed(&body[..6], 9), Ok(0));
+        assert_eq!(framer.feed(&body[6..10], 9), Ok(1));
+        assert_eq!(framer.feed(&body[10..], 9), too_large(0, 0));
         assert_eq!(Framer::default().feed(&framed(&[10]), 10), Ok(1));
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! - [`Incoming`]: the listener. Takes connections, without Nagle's delay, up to `server.max_connections`; over that
 //!   they are accepted and closed at once. Survives what `accept` may say, such as no file descriptor left.
-//! - [`Guarded`]: a connection. Walks the frame headers of the bytes that come in ([`frames`]) and fails the read with
+//! - [`Guarded`]: a connection. Ends it when `server.max_connection_age` and its grace are over (tonic either asks a
+//!   connection to leave or closes it, never both; it is left with the asking). Walks the frame headers of the bytes that come in ([`frames`]) and fails the read with
 //!   [`io::ErrorKind::TimedOut`] when the handshake takes longer than `server.handshake_timeout`, or a frame other
 //!   than DATA or a list of headers longer than `server.header_timeout`.
 //!
@@ -42,6 +43,8 @@ pub(crate) struct Patience {
     pub handshake: Duration,
     /// For one frame other than DATA, or one list of headers.
     pub header: Duration,
+    /// For all of the connection.
+    pub life: Option<Duration>,
 }
 
 /// A connection that is closed when it stalls in the middle of something.
@@ -54,6 +57,8 @@ pub(crate) struct Guarded<IO> {
     waiting: Waiting,
     /// One per connection, set anew when needed; its memory is allocated once.
     alarm: Pin<Box<Sleep>>,
+    /// When the connection ends whatever it does.
+    end: Option<Pin<Box<Sleep>>>,
     /// Gives the place back when the connection ends.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -62,7 +67,16 @@ impl<IO> Guarded<IO> {
     /// Guards a new connection; its handshake starts now.
     pub fn new(io: IO, patience: Patience, place: Option<OwnedSemaphorePermit>) -> Self {
         let alarm = Box::pin(tokio::time::sleep(patience.handshake));
-        Self { io, frames: Frames::default(), patience, waiting: Waiting::Handshake, alarm, _place: place }
+        let end = patience.life.map(|life| Box::pin(tokio::time::sleep(life)));
+        Self {
+            io,
+            frames: Frames::default(),
+            patience,
+            waiting: Waiting::Handshake,
+            alarm,
+            end,
+            _place: place,
+        }
     }
 
     /// The peer has sent nothing new: is it within its time?
@@ -70,6 +84,10 @@ impl<IO> Guarded<IO> {
     /// Asked only here, so that bytes already in the kernel are taken before the clock is looked at, and a connection
     /// that flows costs nothing.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
+            let what = "the connection is older than server.max_connection_age and its grace";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+        }
         let waiting = self.frames.waiting();
         if waiting != self.waiting {
             self.waiting = waiting;

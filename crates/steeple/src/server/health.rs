@@ -12,8 +12,8 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::db::Db;
 
 pub(super) const NAME: &str = "grpc.health.v1.Health";
-/// How often the database is asked.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// How often the database is asked, unless the site says otherwise.
+pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -23,6 +23,17 @@ pub(crate) enum Readiness {
     Ready,
     /// Why not, for operators.
     NotReady(String),
+    /// The end: no other word follows.
+    Draining,
+}
+
+impl Readiness {
+    fn status(&self) -> ServingStatus {
+        match self {
+            Self::Ready => ServingStatus::Serving,
+            Self::NotReady(_) | Self::Draining => ServingStatus::NotServing,
+        }
+    }
 }
 
 /// The health of a server: one word for all of it, the same for each of its services.
@@ -30,13 +41,13 @@ pub(crate) enum Readiness {
 pub(crate) struct Health {
     reporter: HealthReporter,
     services: Arc<[&'static str]>,
-    readiness: Arc<RwLock<Readiness>>,
+    /// `None` before the first check.
+    readiness: Arc<RwLock<Option<Readiness>>>,
 }
 
 impl Health {
     pub fn new(services: impl IntoIterator<Item = &'static str>) -> Self {
-        let readiness = Arc::new(RwLock::new(Readiness::NotReady("starting".to_owned())));
-        Self { reporter: HealthReporter::new(), services: services.into_iter().collect(), readiness }
+        Self { reporter: HealthReporter::new(), services: services.into_iter().collect(), readiness: Arc::default() }
     }
 
     /// Adds the service itself.
@@ -46,38 +57,42 @@ impl Health {
     }
 
     pub fn readiness(&self) -> Readiness {
-        self.readiness.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let readiness = self.readiness.read().unwrap_or_else(PoisonError::into_inner).clone();
+        readiness.unwrap_or_else(|| Readiness::NotReady("starting".to_owned()))
     }
 
     /// Tells everybody who watches, if it is news.
     pub async fn set(&self, readiness: Readiness) {
+        let status = readiness.status();
         {
             let mut current = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-            if *current == readiness {
+            // A check of the database that was under way when the drain began has nothing to say any more.
+            if current.as_ref().is_some_and(|current| *current == readiness || *current == Readiness::Draining) {
                 return;
             }
             match &readiness {
                 Readiness::Ready => tracing::info!("ready"),
                 Readiness::NotReady(why) => tracing::warn!(why, "not ready"),
+                Readiness::Draining => tracing::info!("draining"),
             }
-            current.clone_from(&readiness);
+            let before = current.replace(readiness).map(|before| before.status());
+            // Watchers hear of a new word, not of a new reason for the old one.
+            if before == Some(status) {
+                return;
+            }
         }
-        let status = match readiness {
-            Readiness::Ready => ServingStatus::Serving,
-            Readiness::NotReady(_) => ServingStatus::NotServing,
-        };
         for service in [""].iter().chain(self.services.iter()) {
             self.reporter.set_service_status(service, status).await;
         }
     }
 
     /// Asks the database from time to time, until the server drains.
-    pub async fn watch(self, db: Db, draining: CancellationToken) {
+    pub async fn watch(self, db: Db, interval: Duration, draining: CancellationToken) {
         loop {
             let checked = draining.run_until_cancelled(check(&db)).await;
             let Some(readiness) = checked else { return };
             self.set(readiness).await;
-            if draining.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
+            if draining.run_until_cancelled(tokio::time::sleep(interval)).await.is_none() {
                 return;
             }
         }

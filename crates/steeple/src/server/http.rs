@@ -31,6 +31,7 @@ pub(super) fn router(health: Health, metrics: Arc<Metrics>) -> Router {
 async fn readyz(State(doors): State<Doors>) -> impl IntoResponse {
     match doors.health.readiness() {
         Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n".to_owned()),
         Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }

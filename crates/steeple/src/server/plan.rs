@@ -57,16 +57,19 @@ impl Plan {
     /// Every contradiction between the two, each a sentence: see [`Found::of`], and services that no descriptor describes
     /// or interceptors for methods that do not exist.
     pub fn of(server: &Server, config: &Config) -> Result<Self, Vec<String>> {
-        let found = Found::of(&server.site, &config.apps)?;
+        let found = Found::of(&server.site, config)?;
         let mut methods = server.site.methods().map_err(|error| vec![format!("the site's descriptors do not decode: {error}")])?;
         let mut problems = vec![];
         let mut services = found.services;
         for (name, descriptors) in OWN {
+            // Also for a stock service that takes the place of ours.
+            if methods.service(name).is_none()
+                && let Err(error) = methods.add(descriptors)
+            {
+                problems.push(format!("the descriptors of {name} do not decode: {error}"));
+            }
             let on = if name == super::health::NAME { config.server.health } else { config.server.reflection };
             if on && !services.iter().any(|service| service.name == name) {
-                if let Err(error) = methods.add(descriptors) {
-                    problems.push(format!("the descriptors of {name} do not decode: {error}"));
-                }
                 services.push(FoundService {
                     app: "steeple",
                     name,

@@ -8,10 +8,19 @@ use crate::app::Site;
 pub(super) const V1: &str = "grpc.reflection.v1.ServerReflection";
 pub(super) const V1ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 
-/// Adds both versions; they list the services in `names`, each other included.
-pub(super) fn add(routes: &mut RoutesBuilder, site: &Site, names: &[&str]) -> Result<(), Error> {
-    routes.add_service(builder(site, names).build_v1()?);
-    routes.add_service(builder(site, names).build_v1alpha()?);
+/// Adds the versions that are ours to serve; they list the services in `names`, each other included.
+pub(super) fn add(
+    routes: &mut RoutesBuilder,
+    site: &Site,
+    names: &[&str],
+    own: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
+    if own(V1) {
+        routes.add_service(builder(site, names).build_v1()?);
+    }
+    if own(V1ALPHA) {
+        routes.add_service(builder(site, names).build_v1alpha()?);
+    }
     Ok(())
 }
 

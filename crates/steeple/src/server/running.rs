@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
-use super::{Answering, Plan, guard::Incoming, health::{Health, Readiness}};
+use super::{Plan, Surrounded, guard::Incoming, health::{Health, Readiness}};
 use crate::{
     config::Config,
     db::Db,
@@ -56,15 +56,16 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
-    pub answering: Answering,
+    pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
     pub router: Router,
+    pub health_interval: Duration,
 }
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router, health_interval } = parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport = transport(&config).serve_with_incoming_shutdown(answering, incoming, draining.clone().cancelled_owned());
@@ -74,7 +75,7 @@ impl Running {
             }
         });
         let mut tasks = vec![
-            tokio::spawn(health.clone().watch(db.clone(), draining.clone())),
+            tokio::spawn(health.clone().watch(db.clone(), health_interval, draining.clone())),
             tokio::spawn(upkeep(metrics.clone(), draining.clone())),
         ];
         let http = http.and_then(|listener| {
@@ -121,7 +122,7 @@ impl Running {
     /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
     /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
     pub async fn stop(mut self) -> Stopped {
-        self.health.set(Readiness::NotReady("draining".to_owned())).await;
+        self.health.set(Readiness::Draining).await;
         self.draining.cancel();
         self.shared.drain();
         let mut cut = 0;
@@ -153,6 +154,18 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.draining.cancel();
+        self.shared.drain();
+        self.shared.stop();
+        self.served.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").field("grpc", &self.grpc).field("http", &self.http).finish_non_exhaustive()
@@ -168,7 +181,8 @@ fn transport(config: &Config) -> transport::Server {
         .http2_keepalive_interval(Some(server.keepalive_interval).filter(|interval| !interval.is_zero()))
         .http2_keepalive_timeout(Some(server.keepalive_timeout));
     if let Some(age) = server.max_connection_age {
-        transport = transport.max_connection_age(age).max_connection_age_grace(server.max_connection_age_grace);
+        // Given a grace too, tonic sends no GOAWAY and only closes in the end; the guard does that.
+        transport = transport.max_connection_age(age);
     }
     transport
 }

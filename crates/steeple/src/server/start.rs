@@ -9,7 +9,7 @@ use tonic::{
 };
 
 use super::{
-    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, surround,
+    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, Surrounded,
 };
 use crate::{
     app::{FoundService, Setup},
@@ -99,13 +99,27 @@ impl Server {
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
 
-        let answering = surround(Pipeline::new(shared.clone(), routes), self.around);
+        let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router = http::router(health.clone(), metrics.clone());
         health.set(health::check(&db).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        Ok(Running::serve(Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router }))
+        let health_interval = self.health_interval;
+        Ok(Running::serve(Parts {
+            config,
+            plan,
+            db,
+            recorder,
+            metrics,
+            health,
+            shared,
+            answering,
+            incoming,
+            http,
+            router,
+            health_interval,
+        }))
     }
 
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
@@ -240,9 +254,9 @@ fn stock_routes(server: &Server, plan: &Plan, config: &Config, health: &Health) 
     if config.server.health && own(health::NAME) {
         health.add(&mut routes);
     }
-    if config.server.reflection && own(reflection::V1) {
+    if config.server.reflection {
         let names: Vec<_> = plan.services.iter().map(|planned| planned.found.name).collect();
-        reflection::add(&mut routes, &server.site, &names).map_err(|error| StartError::Reflection(error.to_string()))?;
+        reflection::add(&mut routes, &server.site, &names, own).map_err(|error| StartError::Reflection(error.to_string()))?;
     }
     Ok(routes.routes().prepare())
 }

@@ -130,6 +130,11 @@ impl House {
         Self { running, config, folder }
     }
 
+    /// The same with another site.
+    pub async fn of(site: Site, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::with(|_| Server::new(site), configure).await
+    }
+
     pub async fn channel(&self) -> Channel {
         let address = format!("http://{}", self.running.grpc);
         Channel::from_shared(address).expect("an address").connect().await.expect("the server answers")

@@ -11,35 +11,35 @@ use steeple::Code;
 use crate::trial::{House, pb::trial::v1::Order};
 
 /// An HTTP/2 connection without any gRPC in it.
-struct Raw(SendRequest<Bytes>);
+pub struct Raw(SendRequest<Bytes>);
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    trailers: HeaderMap,
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub trailers: HeaderMap,
 }
 
 impl Answer {
-    fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<Code> {
         let code = self.trailers.get("grpc-status").or_else(|| self.headers.get("grpc-status"))?;
         Some(Code::from_bytes(code.as_bytes()))
     }
 
-    fn message(&self) -> String {
+    pub fn message(&self) -> String {
         let message = self.trailers.get("grpc-message").or_else(|| self.headers.get("grpc-message"));
         message.map(|message| message.to_str().unwrap().replace("%20", " ")).unwrap_or_default()
     }
 }
 
 impl Raw {
-    async fn open(house: &House) -> Self {
+    pub async fn open(house: &House) -> Self {
         let stream = tokio::net::TcpStream::connect(house.running.grpc).await.unwrap();
         let (send, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self(send)
     }
 
-    async fn send(&mut self, request: Request<()>, body: Bytes) -> Answer {
+    pub async fn send(&mut self, request: Request<()>, body: Bytes) -> Answer {
         let mut ready = self.0.clone().ready().await.unwrap();
         let (response, mut out) = ready.send_request(request, false).unwrap();
         out.send_data(body, true).unwrap();
@@ -53,7 +53,7 @@ impl Raw {
     }
 }
 
-fn call(path: &str) -> http::request::Builder {
+pub fn call(path: &str) -> http::request::Builder {
     Request::builder()
         .method(Method::POST)
         .uri(format!("http://localhost{path}"))
@@ -61,7 +61,7 @@ fn call(path: &str) -> http::request::Builder {
         .header("te", "trailers")
 }
 
-fn framed(flag: u8, message: &[u8]) -> Bytes {
+pub fn framed(flag: u8, message: &[u8]) -> Bytes {
     let mut body = BytesMut::new();
     body.put_u8(flag);
     body.put_u32(message.len() as u32);
@@ -69,11 +69,11 @@ fn framed(flag: u8, message: &[u8]) -> Bytes {
     body.freeze()
 }
 
-fn order(order: &Order) -> Bytes {
+pub fn order(order: &Order) -> Bytes {
     framed(0, &order.encode_to_vec())
 }
 
-const UNARY: &str = "/trial.v1.Trial/Unary";
+pub const UNARY: &str = "/trial.v1.Trial/Unary";
 
 #[tokio::test]
 async fn only_a_post_of_grpc_content_reaches_a_method() {

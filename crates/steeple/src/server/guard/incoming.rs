@@ -50,7 +50,11 @@ impl Incoming {
         Ok(Self {
             listener,
             address,
-            patience: Patience { handshake: config.handshake_timeout, header: config.header_timeout },
+            patience: Patience {
+                handshake: config.handshake_timeout,
+                header: config.header_timeout,
+                life: config.max_connection_age.map(|age| age.saturating_add(config.max_connection_age_grace)),
+            },
             places: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
             max_connections: config.max_connections,
             refused: 0,

@@ -108,7 +108,7 @@ proptest! {
 
 fn guarded(handshake: Duration, header: Duration) -> (DuplexStream, Guarded<DuplexStream>) {
     let (client, server) = duplex(64 * 1024);
-    (client, Guarded::new(server, Patience { handshake, header }, None))
+    (client, Guarded::new(server, Patience { handshake, header, life: None }, None))
 }
 
 /// Reads until the connection fails, as a server does.
