@@ -137,7 +137,8 @@ impl Server {
             return Err(Failure(format!("--config {folder}: no such folder; name the folder that steeple.toml is in")));
         }
         // With --json every line of `run` is JSON, the calls' lines too.
-        let lines = (common.json && matches!(command, Command::Run(_))).then(|| ("log.format".to_owned(), "json".to_owned()));
+        let lines =
+            (common.json && matches!(command, Command::Run(_))).then(|| ("log.format".to_owned(), "json".to_owned()));
         let overrides: Vec<_> = lines.into_iter().chain(common.set).chain(command.overrides()).collect();
         let loaded = Config::load(&common.config, std::env::vars_os(), &overrides);
         if let Command::Doctor = command {
@@ -207,7 +208,8 @@ fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Sends what the program says of itself to standard error; `RUST_LOG` chooses how much (default `info`).
 fn trace(config: &Config) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(out::colours());
     let registry = tracing_subscriber::registry().with(filter);
     let pretty = match config.log.format {
@@ -216,5 +218,9 @@ fn trace(config: &Config) {
         Format::Json => false,
     };
     // A site may have set its own subscriber before main; then that one stands.
-    let _ = if pretty { registry.with(lines.with_target(false)).try_init() } else { registry.with(lines.json()).try_init() };
+    let _ = if pretty {
+        registry.with(lines.with_target(false)).try_init()
+    } else {
+        registry.with(lines.json()).try_init()
+    };
 }
