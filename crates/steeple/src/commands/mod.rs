@@ -15,13 +15,19 @@ mod run;
 mod services;
 mod stats;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use out::{Out, counted};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{format::Writer, time::FormatTime},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::{
+    clock,
     config::{Config, Environment},
     db::{self, Db},
     record::{self, config::Format},
@@ -219,8 +225,17 @@ fn trace(config: &Config) {
     };
     // A site may have set its own subscriber before main; then that one stands.
     let _ = if pretty {
-        registry.with(lines.with_target(false)).try_init()
+        registry.with(lines.with_target(false).with_timer(TimeOfDay)).try_init()
     } else {
         registry.with(lines.json()).try_init()
     };
+}
+
+/// As the calls' lines have it, in UTC.
+struct TimeOfDay;
+
+impl FormatTime for TimeOfDay {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", clock::now().format("%T%.3f"))
+    }
 }
