@@ -19,9 +19,6 @@ fn stock(name: &str, include: &str, file: &str) -> Outcome {
     let folder = Path::new(&env::var("OUT_DIR")?).join("stock").join(name);
     std::fs::create_dir_all(&folder)?;
     let descriptors = protox::compile([file], [include])?;
-    tonic_prost_build::configure()
-        .build_client(false)
-        .out_dir(folder)
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().build_client(false).out_dir(folder).compile_fds(descriptors)?;
     Ok(())
 }

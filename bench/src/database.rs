@@ -24,11 +24,7 @@ pub struct Database {
 impl Database {
     /// A file of this name in `folder`, not made yet.
     pub fn file(folder: &Path, name: &str) -> Self {
-        Self {
-            url: format!("sqlite://{}", folder.join(name).display()),
-            kind: "SQLite",
-            made_at: None,
-        }
+        Self { url: format!("sqlite://{}", folder.join(name).display()), kind: "SQLite", made_at: None }
     }
 
     /// A new, empty database beside the one that `url` names.
@@ -36,16 +32,10 @@ impl Database {
         let base: PgConnectOptions = url.parse()?;
         let name = format!("steeple_bench_{}", std::process::id());
         let mut server = base.connect().await?;
-        server
-            .execute(sqlx::AssertSqlSafe(format!("create database {name}")))
-            .await?;
+        server.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await?;
         server.close().await?;
         let url = base.clone().database(&name).to_url_lossy().to_string();
-        Ok(Self {
-            url,
-            kind: "PostgreSQL",
-            made_at: Some((base, name)),
-        })
+        Ok(Self { url, kind: "PostgreSQL", made_at: Some((base, name)) })
     }
 
     /// Rows of the request log that tell of calls that ended well.
@@ -73,9 +63,7 @@ impl Database {
     pub async fn drop(self) -> Outcome<()> {
         if let Some((base, name)) = self.made_at {
             let mut server = base.connect().await?;
-            server
-                .execute(sqlx::AssertSqlSafe(format!("drop database {name} with (force)")))
-                .await?;
+            server.execute(sqlx::AssertSqlSafe(format!("drop database {name} with (force)"))).await?;
             server.close().await?;
         }
         Ok(())

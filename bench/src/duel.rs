@@ -12,7 +12,7 @@ use crate::{
     database::Database,
     figures::{Sample, Series, mebibytes, millis},
     load::{Client, Load, Target},
-    process::{Server, free_address, usage},
+    process::{Server, Usage, free_address, usage},
     run::{Bench, say},
 };
 
@@ -28,13 +28,8 @@ pub struct Side<'a> {
 
 /// Drives all sides in all rounds. Every reply of every side must be the same, byte for byte.
 pub async fn duel(bench: &Bench, load: Load, target: &Target, sides: &[Side<'_>]) -> Outcome<Vec<Series>> {
-    let mut series: Vec<Series> = sides
-        .iter()
-        .map(|side| Series {
-            name: side.name.clone(),
-            rounds: Vec::with_capacity(bench.rounds),
-        })
-        .collect();
+    let mut series: Vec<Series> =
+        sides.iter().map(|side| Series { name: side.name.clone(), rounds: Vec::with_capacity(bench.rounds) }).collect();
     let mut expected = None;
     for round in 0..bench.rounds {
         for index in order(sides.len(), round) {
@@ -56,11 +51,7 @@ pub async fn duel(bench: &Bench, load: Load, target: &Target, sides: &[Side<'_>]
 
 /// Forwards in even rounds, backwards in odd ones.
 fn order(sides: usize, round: usize) -> Vec<usize> {
-    if round.is_multiple_of(2) {
-        (0..sides).collect()
-    } else {
-        (0..sides).rev().collect()
-    }
+    if round.is_multiple_of(2) { (0..sides).collect() } else { (0..sides).rev().collect() }
 }
 
 /// One side, one round.
@@ -71,12 +62,7 @@ async fn drive(
     side: &Side<'_>,
     expected: &mut Option<Bytes>,
 ) -> Outcome<Sample> {
-    let Load {
-        connections,
-        streams,
-        warm_up,
-        calls,
-    } = load;
+    let Load { connections, streams, warm_up, calls } = load;
     let rows_before = rows(side).await?;
     let address = free_address()?;
     let server = Server::start(&side.name, (side.command)(address), address, bench.folder.path())?;
@@ -101,13 +87,13 @@ async fn drive(
         say(&format!("{}: a call failed: {failure}", side.name));
     }
     let good = (driven.calls - driven.failed) as f64;
-    let per_call = |used: Duration| used.as_secs_f64() * 1e6 / good;
+    let per_call = |after: Usage, before: Usage| after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6 / good;
     Ok(Sample {
         calls_per_second: good / driven.elapsed.as_secs_f64(),
         p50_ms: millis(Duration::from_micros(driven.latency.value_at_quantile(0.5))),
         p99_ms: millis(Duration::from_micros(driven.latency.value_at_quantile(0.99))),
-        cpu_micros: per_call(server_after.cpu - server_before.cpu),
-        client_micros: per_call(client_after.cpu - client_before.cpu),
+        cpu_micros: per_call(server_after, server_before),
+        client_micros: per_call(client_after, client_before),
         resident_mib: mebibytes(server_after.resident),
         peak_mib: mebibytes(server_after.peak),
         calls: 1 + warm.calls + driven.calls,

@@ -51,12 +51,7 @@ impl Series {
 
     /// How one figure relates to the same figure of `base`, round by round.
     pub fn against(&self, base: &Self, figure: impl Fn(&Sample) -> f64, relation: impl Fn(f64, f64) -> f64) -> Spread {
-        Spread::of(
-            self.rounds
-                .iter()
-                .zip(&base.rounds)
-                .map(|(mine, its)| relation(figure(mine), figure(its))),
-        )
+        Spread::of(self.rounds.iter().zip(&base.rounds).map(|(mine, its)| relation(figure(mine), figure(its))))
     }
 
     /// Calls made in all rounds.
@@ -102,11 +97,7 @@ impl Spread {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (Some(&least), Some(&most)) = (values.first(), values.last()) else {
-            return Self {
-                median: f64::NAN,
-                least: f64::NAN,
-                most: f64::NAN,
-            };
+            return Self { median: f64::NAN, least: f64::NAN, most: f64::NAN };
         };
         let middle = values.len() / 2;
         let median = if values.len().is_multiple_of(2) {
@@ -188,35 +179,14 @@ mod tests {
     use super::*;
 
     fn series(speeds: &[f64]) -> Series {
-        let rounds = speeds.iter().map(|&speed| Sample {
-            calls_per_second: speed,
-            calls: 10,
-            ..Sample::default()
-        });
-        Series {
-            name: "x".into(),
-            rounds: rounds.collect(),
-        }
+        let rounds = speeds.iter().map(|&speed| Sample { calls_per_second: speed, calls: 10, ..Sample::default() });
+        Series { name: "x".into(), rounds: rounds.collect() }
     }
 
     #[test]
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
-        assert_eq!(
-            Spread::of([4.0, 1.0, 3.0, 2.0]),
-            Spread {
-                median: 2.5,
-                least: 1.0,
-                most: 4.0
-            }
-        );
-        assert_eq!(
-            Spread::of([9.0, 1.0, 2.0]),
-            Spread {
-                median: 2.0,
-                least: 1.0,
-                most: 9.0
-            }
-        );
+        assert_eq!(Spread::of([4.0, 1.0, 3.0, 2.0]), Spread { median: 2.5, least: 1.0, most: 4.0 });
+        assert_eq!(Spread::of([9.0, 1.0, 2.0]), Spread { median: 2.0, least: 1.0, most: 9.0 });
     }
 
     #[test]
@@ -224,14 +194,7 @@ mod tests {
         // The second round ran on a machine half as fast: the sides still relate as 0.9 there.
         let (mine, base) = (series(&[90.0, 45.0, 80.0]), series(&[100.0, 50.0, 100.0]));
         let spread = mine.against(&base, |round| round.calls_per_second, ratio);
-        assert_eq!(
-            spread,
-            Spread {
-                median: 0.9,
-                least: 0.8,
-                most: 0.9
-            }
-        );
+        assert_eq!(spread, Spread { median: 0.9, least: 0.8, most: 0.9 });
         assert!((mine.median(|round| round.calls_per_second) - 80.0).abs() < f64::EPSILON);
         assert_eq!(mine.calls(), 30);
     }

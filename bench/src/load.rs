@@ -18,6 +18,7 @@ use h2::client::SendRequest;
 use hdrhistogram::Histogram;
 use http::{HeaderMap, Request};
 use prost::Message;
+use serde::Serialize;
 use tokio::{net::TcpStream, task};
 
 use crate::Outcome;
@@ -45,10 +46,7 @@ impl Target {
             .header("te", "trailers")
             .header("user-agent", "steeple-bench")
             .body(())?;
-        Ok(Self {
-            request,
-            message: framed(message),
-        })
+        Ok(Self { request, message: framed(message) })
     }
 }
 
@@ -63,7 +61,7 @@ pub fn framed(message: &impl Message) -> Bytes {
 }
 
 /// How hard to drive.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Load {
     /// Connections.
     pub connections: usize,
@@ -78,11 +76,7 @@ pub struct Load {
 impl Load {
     /// As hard, but this many times shorter.
     pub fn shortened(self, times: u64) -> Self {
-        Self {
-            warm_up: self.warm_up / times,
-            calls: self.calls / times,
-            ..self
-        }
+        Self { warm_up: self.warm_up / times, calls: self.calls / times, ..self }
     }
 }
 
@@ -147,9 +141,7 @@ impl Client {
             for _ in 0..streams {
                 let (sender, target) = (sender.clone(), target.clone());
                 let (expected, tally) = (expected.clone(), tally.clone());
-                loops.push(task::spawn_local(async move {
-                    repeat(&sender, &target, &expected, &tally).await
-                }));
+                loops.push(task::spawn_local(async move { repeat(&sender, &target, &expected, &tally).await }));
             }
         }
         for done in loops {
@@ -214,10 +206,7 @@ async fn repeat(sender: &SendRequest<Bytes>, target: &Target, expected: &Bytes, 
         .await;
         match ended {
             Ok(()) if at == expected.len() => {
-                tally
-                    .latency
-                    .borrow_mut()
-                    .saturating_record(began.elapsed().as_micros() as u64);
+                tally.latency.borrow_mut().saturating_record(began.elapsed().as_micros() as u64);
             }
             Ok(()) => tally.fail(format!("a reply of {at} bytes instead of {}", expected.len())),
             Err(failure) => tally.fail(failure.to_string()),
@@ -252,15 +241,8 @@ fn judged(headers: &HeaderMap) -> Outcome<()> {
     match headers.get("grpc-status").map(http::HeaderValue::as_bytes) {
         Some(b"0") => Ok(()),
         Some(code) => {
-            let message = headers
-                .get("grpc-message")
-                .map(|text| String::from_utf8_lossy(text.as_bytes()));
-            Err(format!(
-                "grpc-status {}: {}",
-                String::from_utf8_lossy(code),
-                message.unwrap_or_default()
-            )
-            .into())
+            let message = headers.get("grpc-message").map(|text| String::from_utf8_lossy(text.as_bytes()));
+            Err(format!("grpc-status {}: {}", String::from_utf8_lossy(code), message.unwrap_or_default()).into())
         }
         None => Err("an answer without grpc-status".into()),
     }
@@ -315,10 +297,7 @@ mod tests {
     async fn a_wrong_reply_is_a_failure() {
         let driven = with_echo(async |client| {
             let other = framed(&EchoRequest { text: "hallo".into() });
-            client
-                .drive(&Target::new(ECHO, &hello()).unwrap(), &other, 1, 10)
-                .await
-                .unwrap()
+            client.drive(&Target::new(ECHO, &hello()).unwrap(), &other, 1, 10).await.unwrap()
         })
         .await;
         assert_eq!((driven.calls, driven.failed, driven.latency.len()), (10, 10, 0));
@@ -328,11 +307,7 @@ mod tests {
     #[tokio::test]
     async fn a_status_that_is_not_ok_is_a_failure() {
         let failure = with_echo(async |client| {
-            client
-                .ask(&Target::new("/echo.EchoService/Nothing", &hello()).unwrap())
-                .await
-                .unwrap_err()
-                .to_string()
+            client.ask(&Target::new("/echo.EchoService/Nothing", &hello()).unwrap()).await.unwrap_err().to_string()
         })
         .await;
         assert!(failure.starts_with("grpc-status 12"), "{failure}");

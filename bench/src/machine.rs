@@ -1,6 +1,9 @@
 //! What the figures were measured on.
 
-use std::{fs, thread};
+use std::{
+    fmt::{self, Display, Formatter},
+    fs, thread,
+};
 
 use serde::Serialize;
 
@@ -31,28 +34,18 @@ impl Machine {
             processor: field("/proc/cpuinfo", "model name").unwrap_or_default(),
             memory_gib: memory_gib().unwrap_or_default(),
             kernel: read("/proc/sys/kernel/osrelease"),
-            load: read("/proc/loadavg")
-                .split_whitespace()
-                .take(3)
-                .collect::<Vec<_>>()
-                .join(" "),
+            load: read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" "),
             rustc: env!("BENCH_RUSTC"),
             profile: if cfg!(debug_assertions) { "dev" } else { "release" },
         }
     }
+}
 
-    /// One line of facts.
-    pub fn line(&self) -> String {
-        let Self {
-            cores,
-            processor,
-            memory_gib,
-            kernel,
-            load,
-            rustc,
-            profile,
-        } = self;
-        format!(
+impl Display for Machine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { cores, processor, memory_gib, kernel, load, rustc, profile } = self;
+        write!(
+            f,
             "{cores} cores ({processor}), {memory_gib:.0} GiB, Linux {kernel}, {rustc}, {profile} build, \
              load average at the start {load}; clients, servers and databases share the machine"
         )
@@ -65,11 +58,7 @@ pub fn cores() -> usize {
 }
 
 fn memory_gib() -> Option<f64> {
-    let kilobytes: f64 = field("/proc/meminfo", "MemTotal")?
-        .split_whitespace()
-        .next()?
-        .parse()
-        .ok()?;
+    let kilobytes: f64 = field("/proc/meminfo", "MemTotal")?.split_whitespace().next()?.parse().ok()?;
     Some(kilobytes / f64::from(1 << 20))
 }
 

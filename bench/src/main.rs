@@ -10,6 +10,7 @@ mod fill;
 mod load;
 mod machine;
 mod process;
+mod report;
 mod run;
 mod serve;
 mod stock;

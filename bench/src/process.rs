@@ -45,28 +45,13 @@ pub struct Server {
 impl Server {
     /// Starts `command` and waits until `address` takes connections. Its stderr goes to a file in `folder`.
     pub fn start(name: &str, mut command: Command, address: SocketAddr, folder: &Path) -> Outcome<Self> {
-        let errors = folder.join(format!(
-            "{}.stderr",
-            name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
-        ));
+        let errors = folder.join(format!("{}.stderr", name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")));
         let spawned = Instant::now();
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&errors)?)
-            .spawn()
-            .map_err(|error| {
-                format!(
-                    "cannot start {name} ({}): {error}",
-                    command.get_program().to_string_lossy()
-                )
-            })?;
-        let mut server = Self {
-            child,
-            name: name.to_owned(),
-            errors,
-            spawned,
-        };
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&errors)?).spawn().map_err(
+                |error| format!("cannot start {name} ({}): {error}", command.get_program().to_string_lossy()),
+            )?;
+        let mut server = Self { child, name: name.to_owned(), errors, spawned };
         while TcpStream::connect(address).is_err() {
             if let Some(status) = server.child.try_wait()? {
                 return Err(server.told(&format!("ended with {status} before it listened")).into());
@@ -87,9 +72,7 @@ impl Server {
     /// Sends SIGTERM and waits for exit code 0. The wait is no pause of this thread: connections have to close on it.
     pub async fn stop(mut self) -> Outcome<()> {
         // The shell has `kill` built in, and calling the system's own would need unsafe code or one more crate.
-        let sent = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.child.id())])
-            .status()?;
+        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
         if !sent.success() {
             return Err(self.told("cannot be sent SIGTERM").into());
         }

@@ -9,7 +9,6 @@ use std::{
 };
 
 use clap::Args;
-use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::{
@@ -17,7 +16,8 @@ use crate::{
     database::Database,
     load::Load,
     machine::Machine,
-    suites::{self, Findings, Suite},
+    report::Report,
+    suites::{self, Suite},
 };
 
 /// What `bench run` may be told.
@@ -48,8 +48,8 @@ pub struct Options {
     /// without one GetCoin runs on SQLite alone.
     #[arg(long)]
     postgres_url: Option<String>,
-    /// Write what was measured to bench/RESULTS.md.
-    #[arg(long)]
+    /// Write what was measured to bench/RESULTS.md. Needs a release build: other figures mean nothing.
+    #[arg(long, conflicts_with = "smoke")]
     write: bool,
 }
 
@@ -67,22 +67,16 @@ pub struct Bench {
     /// Databases and the servers' last words; goes when this goes.
     pub folder: TempDir,
     /// This program.
-    bench: PathBuf,
+    own: PathBuf,
     /// The demo's, built in the same profile.
     demo: PathBuf,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
-    command: String,
-    date: String,
-    machine: &'a Machine,
-    findings: &'a [Findings],
-    holds: bool,
-}
-
 /// Runs what `options` ask for. The exit code says whether all criteria hold.
 pub async fn run(options: Options) -> Outcome<ExitCode> {
+    if options.write && cfg!(debug_assertions) {
+        return Err("figures of a dev build are not kept: run with cargo run --release -p bench -- run --write".into());
+    }
     let machine = Machine::here();
     let bench = Bench::new(&options)?;
     let mut findings = Vec::new();
@@ -106,84 +100,35 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
         findings.push(suites::idle::run(&bench).await?);
     }
 
-    let report = Report {
-        command: command_line(),
-        date: steeple::clock::now().format("%F %R UTC").to_string(),
-        machine: &machine,
-        findings: &findings,
-        holds: findings.iter().all(Findings::hold),
-    };
-    let text = report.text(&bench);
-    let out = if options.json {
-        serde_json::to_string_pretty(&report)?
-    } else {
-        text.clone()
-    };
+    let report = Report::new(bench.rounds, bench.load, machine, findings);
+    let out = if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
     writeln!(io::stdout(), "{out}")?;
     if options.write {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), text)?;
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), report.to_string())?;
     }
-    Ok(if report.holds {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Bench {
     fn new(options: &Options) -> Outcome<Self> {
-        let bench = std::env::current_exe()?;
-        let demo = bench.with_file_name("demo");
+        let own = std::env::current_exe()?;
+        let demo = own.with_file_name("demo");
         if matches!(options.suite, Suite::Coin | Suite::Idle | Suite::All) {
             up_to_date(&demo)?;
         }
-        let &Options {
-            rounds,
-            calls,
-            connections,
-            streams,
-            smoke,
-            ..
-        } = options;
+        let &Options { rounds, calls, connections, streams, smoke, .. } = options;
         let (rounds, load) = if smoke {
-            (
-                1,
-                Load {
-                    connections: 2,
-                    streams: 4,
-                    warm_up: 20,
-                    calls: 300,
-                },
-            )
+            (1, Load { connections: 2, streams: 4, warm_up: 20, calls: 300 })
         } else {
-            (
-                rounds.max(1),
-                Load {
-                    connections,
-                    streams,
-                    warm_up: calls / 10,
-                    calls,
-                },
-            )
+            (rounds.max(1), Load { connections, streams, warm_up: calls / 10, calls })
         };
-        let postgres_url = options
-            .postgres_url
-            .clone()
-            .or_else(|| std::env::var("STEEPLE_TEST_POSTGRES_URL").ok());
-        Ok(Self {
-            load,
-            rounds,
-            smoke,
-            postgres_url,
-            folder: tempfile::tempdir()?,
-            bench,
-            demo,
-        })
+        let postgres_url = options.postgres_url.clone().or_else(|| std::env::var("STEEPLE_TEST_POSTGRES_URL").ok());
+        Ok(Self { load, rounds, smoke, postgres_url, folder: tempfile::tempdir()?, own, demo })
     }
 
     /// A subcommand of this program that serves on `address`.
     pub fn itself(&self, subcommand: &str, address: SocketAddr) -> Command {
-        let mut command = self.program(&self.bench);
+        let mut command = self.program(&self.own);
         command.args([subcommand, "--listen", &address.to_string()]);
         command
     }
@@ -191,22 +136,19 @@ impl Bench {
     /// A child that knows nothing of the environment and the folder this runs in.
     fn program(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .current_dir(self.folder.path())
-            .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| kept(name)));
+        command.current_dir(self.folder.path()).env_clear().envs(std::env::vars().filter(|(name, _)| kept(name)));
         command
     }
 
     /// Brings a database to the tables of this program's own site.
     pub fn migrate_itself(&self, database: &Database) -> Outcome<()> {
-        let mut command = self.program(&self.bench);
+        let mut command = self.program(&self.own);
         done(site(&mut command, database, true).args(["serve-steeple", "migrate"]))
     }
 
     /// The echo site of this program on `address`.
     pub fn echo_site(&self, address: SocketAddr, database: &Database, log: bool) -> Command {
-        let mut command = self.program(&self.bench);
+        let mut command = self.program(&self.own);
         command.arg("serve-steeple");
         serve(site(&mut command, database, log), address);
         command
@@ -215,20 +157,14 @@ impl Bench {
     /// The demo on `address`.
     pub fn demo_site(&self, address: SocketAddr, database: &Database, log: bool) -> Command {
         let mut command = self.program(&self.demo);
-        site(&mut command, database, log)
-            .arg("run")
-            .env("STEEPLE_SERVER__GRPC", address.to_string());
+        site(&mut command, database, log).arg("run").env("STEEPLE_SERVER__GRPC", address.to_string());
         command
     }
 
     /// Brings a database to the demo's tables and data, which only development gets.
     pub fn migrate_demo(&self, database: &Database) -> Outcome<()> {
         let mut command = self.program(&self.demo);
-        done(
-            site(&mut command, database, true)
-                .arg("migrate")
-                .env("STEEPLE_ENV", "development"),
-        )
+        done(site(&mut command, database, true).arg("migrate").env("STEEPLE_ENV", "development"))
     }
 }
 
@@ -271,6 +207,9 @@ fn up_to_date(demo: &Path) -> Outcome<()> {
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
+        for (name, _) in std::env::vars_os().filter(|(name, _)| of_this_package(&name.to_string_lossy())) {
+            build.env_remove(name);
+        }
         done(build.current_dir(env!("CARGO_MANIFEST_DIR")))?;
     }
     if demo.is_file() {
@@ -279,48 +218,12 @@ fn up_to_date(demo: &Path) -> Outcome<()> {
     Err("the demo's program is not beside this one: build both with cargo build -p bench -p demo".into())
 }
 
-/// How this run was asked for, without the password a URL may hold.
-fn command_line() -> String {
-    let profile = if cfg!(debug_assertions) { "" } else { "--release " };
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    for index in 0..arguments.len() {
-        if arguments[index] == "--postgres-url" && index + 1 < arguments.len() {
-            arguments[index + 1] = "postgres://…".into();
-        } else if arguments[index].starts_with("--postgres-url=") {
-            arguments[index] = "--postgres-url=postgres://…".into();
-        }
-    }
-    format!("cargo run {profile}-p bench -- {}", arguments.join(" "))
-}
-
-impl Report<'_> {
-    fn text(&self, bench: &Bench) -> String {
-        let Load {
-            connections,
-            streams,
-            warm_up,
-            calls,
-        } = bench.load;
-        let mut text = format!(
-            "# What Steeple costs\n\n    {}\n\n{}. {}.\n\n{} rounds, each with {warm_up} calls to warm up and {calls} \
-             measured, {connections} connections with {streams} calls in flight each, closed loop. Every side is \
-             started afresh in every round; every second round goes the other way round. Ratios are medians of the \
-             ratios within a round, in brackets the smallest and the largest.\n",
-            self.command,
-            self.date,
-            self.machine.line(),
-            bench.rounds,
-        );
-        for findings in self.findings {
-            text += &format!("\n{}", findings.text());
-        }
-        text += if self.holds {
-            "\nAll criteria hold.\n"
-        } else {
-            "\nNOT all criteria hold.\n"
-        };
-        text
-    }
+/// What `cargo run` tells this program of its own package. Build scripts that are told it are run again, and with them
+/// half of the dependencies.
+fn of_this_package(variable: &str) -> bool {
+    ["OUT_DIR", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|name| variable.starts_with(name))
 }
 
 /// Says how far the run is. Figures go to stdout, this goes beside them.

@@ -11,9 +11,7 @@ pub struct Table {
 impl Table {
     /// A table with these columns.
     pub fn new(heading: &[&str]) -> Self {
-        Self {
-            rows: vec![heading.iter().map(ToString::to_string).collect()],
-        }
+        Self { rows: vec![heading.iter().map(ToString::to_string).collect()] }
     }
 
     /// Adds a row.
@@ -38,11 +36,7 @@ impl Display for Table {
         for (index, row) in self.rows.iter().enumerate() {
             for (column, &width) in widths.iter().enumerate() {
                 let cell = row.get(column).map_or("", String::as_str);
-                if column == 0 {
-                    write!(f, "| {cell:<width$} ")?
-                } else {
-                    write!(f, "| {cell:>width$} ")?
-                }
+                if column == 0 { write!(f, "| {cell:<width$} ")? } else { write!(f, "| {cell:>width$} ")? }
             }
             writeln!(f, "|")?;
             if index == 0 {

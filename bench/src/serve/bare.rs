@@ -20,9 +20,7 @@ struct Echo;
 #[tonic::async_trait]
 impl EchoService for Echo {
     async fn echo(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
-        Ok(Response::new(EchoResponse {
-            text: request.into_inner().text,
-        }))
+        Ok(Response::new(EchoResponse { text: request.into_inner().text }))
     }
 }
 

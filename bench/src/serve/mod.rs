@@ -11,11 +11,7 @@ use crate::{Outcome, machine};
 /// Runs a server on as many worker threads as there are cores: the same for every side.
 pub fn block_on(server: impl Future<Output = Outcome<()>>) -> Outcome<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime
-        .worker_threads(machine::cores())
-        .enable_all()
-        .build()?
-        .block_on(server)
+    runtime.worker_threads(machine::cores()).enable_all().build()?.block_on(server)
 }
 
 /// Resolves at SIGTERM. Listens from the moment it is called, not only from the first poll.

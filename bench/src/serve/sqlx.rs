@@ -27,19 +27,7 @@ use crate::{
 };
 
 /// One row of `crypto_coin`; amounts are whole numbers of their smallest unit.
-type Row = (
-    i64,
-    String,
-    String,
-    i32,
-    i64,
-    i64,
-    i64,
-    i64,
-    bool,
-    String,
-    DateTime<Utc>,
-);
+type Row = (i64, String, String, i32, i64, i64, i64, i64, bool, String, DateTime<Utc>);
 
 macro_rules! lookup {
     ($parameter:literal) => {
@@ -70,14 +58,10 @@ impl Coins {
                 .pragma("mmap_size", "268435456")
                 .pragma("temp_store", "memory")
                 .disable_statement_logging();
-            let pool = PoolOptions::new()
-                .max_connections((2 * workers).clamp(4, 16))
-                .test_before_acquire(false);
+            let pool = PoolOptions::new().max_connections((2 * workers).clamp(4, 16)).test_before_acquire(false);
             Ok(Self::Sqlite(pool.connect_with(file).await?))
         } else {
-            let pool = PoolOptions::new()
-                .max_connections((4 * workers).clamp(8, 32))
-                .test_before_acquire(false);
+            let pool = PoolOptions::new().max_connections((4 * workers).clamp(8, 32)).test_before_acquire(false);
             let server = url.parse::<PgConnectOptions>()?.disable_statement_logging();
             Ok(Self::Postgres(pool.connect_with(server).await?))
         }
@@ -95,17 +79,11 @@ impl Coins {
 impl CryptoService for Coins {
     async fn get_coin(&self, request: Request<GetCoinRequest>) -> Result<Response<CoinResponse>, Status> {
         let symbol = request.into_inner().symbol.to_ascii_uppercase();
-        let row = self
-            .by_symbol(&symbol)
-            .await
-            .map_err(|error| Status::unavailable(error.to_string()))?;
+        let row = self.by_symbol(&symbol).await.map_err(|error| Status::unavailable(error.to_string()))?;
         let Some(row) = row else {
             return Err(Status::not_found(format!("coin {symbol} not found")));
         };
-        Ok(Response::new(CoinResponse {
-            success: true,
-            coin: Some(coin(row)),
-        }))
+        Ok(Response::new(CoinResponse { success: true, coin: Some(coin(row)) }))
     }
 
     async fn list_coins(&self, _: Request<ListCoinsRequest>) -> Result<Response<ListCoinsResponse>, Status> {

@@ -24,9 +24,5 @@ pub fn site() -> Option<ExitCode> {
 /// Becomes the site, with these arguments: `run`, `migrate`, `methods`, …
 pub fn become_site(arguments: &[String]) -> Outcome<ExitCode> {
     // Comes back only when it failed.
-    Err(Command::new(env::current_exe()?)
-        .arg0(NAME)
-        .args(arguments)
-        .exec()
-        .into())
+    Err(Command::new(env::current_exe()?).arg0(NAME).args(arguments).exec().into())
 }

@@ -16,10 +16,7 @@ const LESS_CALLS: u64 = 3;
 
 /// A coin the demo is seeded with.
 pub fn target() -> Outcome<Target> {
-    Target::new(
-        "/crypto.CryptoService/GetCoin",
-        &GetCoinRequest { symbol: "BTC".into() },
-    )
+    Target::new("/crypto.CryptoService/GetCoin", &GetCoinRequest { symbol: "BTC".into() })
 }
 
 /// Runs the suite on SQLite, and on PostgreSQL when there is one.
@@ -66,21 +63,12 @@ async fn on(bench: &Bench, database: &Database) -> Outcome<Findings> {
     if !bench.smoke {
         for side in &sides[1..] {
             let speed = side.against(&sides[0], |round| round.calls_per_second, ratio);
-            criteria.push(Criterion::at_least(
-                format!("{}: calls/s, of tonic + sqlx", side.name),
-                speed,
-                0.80,
-            ));
+            criteria.push(Criterion::at_least(format!("{}: calls/s, of tonic + sqlx", side.name), speed, 0.80));
         }
     }
     let notes = vec![format!(
         "The hand-written server logs nothing; its pool never tests a connection before use. One call for every \
          {LESS_CALLS} of the echo."
     )];
-    Ok(Findings {
-        title: format!("GetCoin on {}", database.kind),
-        sides,
-        criteria,
-        notes,
-    })
+    Ok(Findings { title: format!("GetCoin on {}", database.kind), sides, criteria, notes })
 }

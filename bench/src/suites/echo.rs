@@ -18,11 +18,7 @@ pub fn target() -> Outcome<Target> {
 
 /// The stock server every echo is compared with.
 pub fn bare(bench: &Bench) -> Side<'_> {
-    Side {
-        name: "bare tonic".into(),
-        command: Box::new(|address| bench.itself("serve-bare", address)),
-        log: None,
-    }
+    Side { name: "bare tonic".into(), command: Box::new(|address| bench.itself("serve-bare", address)), log: None }
 }
 
 /// Runs the suite.
@@ -40,10 +36,5 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         let cpu = sides[1].against(&sides[0], |round| round.cpu_micros, ratio);
         criteria.push(Criterion::at_most("server CPU per call, of bare tonic", cpu, 1.10));
     }
-    Ok(Findings {
-        title: "Echo, request log off".into(),
-        sides,
-        criteria,
-        notes: Vec::new(),
-    })
+    Ok(Findings { title: "Echo, request log off".into(), sides, criteria, notes: Vec::new() })
 }

@@ -35,23 +35,10 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
     }
     let answered = seconds.len() as u64;
     let (seconds, resident) = (Spread::of(seconds), Spread::of(resident));
-    let mut criteria = vec![Criterion::equal(
-        "starts that were answered and stopped",
-        answered,
-        bench.rounds as u64,
-    )];
+    let mut criteria = vec![Criterion::equal("starts that were answered and stopped", answered, bench.rounds as u64)];
     if !bench.smoke {
         criteria.push(Criterion::at_most("resident memory at rest, MB", resident, 40.0));
-        criteria.push(Criterion::at_most(
-            "from start to the first answered call, s",
-            seconds,
-            0.5,
-        ));
+        criteria.push(Criterion::at_most("from start to the first answered call, s", seconds, 0.5));
     }
-    Ok(Findings {
-        title: "The demo at rest".into(),
-        sides: Vec::new(),
-        criteria,
-        notes: Vec::new(),
-    })
+    Ok(Findings { title: "The demo at rest".into(), sides: Vec::new(), criteria, notes: Vec::new() })
 }

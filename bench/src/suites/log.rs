@@ -29,10 +29,5 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         criteria.push(Criterion::at_most("p99, of bare tonic", p99, 1.5));
         criteria.push(Criterion::at_most("server CPU per call above bare tonic, µs", cpu, 5.0));
     }
-    Ok(Findings {
-        title: "Echo, every call logged to SQLite".into(),
-        sides,
-        criteria,
-        notes: Vec::new(),
-    })
+    Ok(Findings { title: "Echo, every call logged to SQLite".into(), sides, criteria, notes: Vec::new() })
 }

@@ -7,6 +7,8 @@ pub mod log;
 pub mod noise;
 pub mod stats;
 
+use std::fmt::{self, Display, Formatter};
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -52,20 +54,19 @@ impl Findings {
     pub fn hold(&self) -> bool {
         self.criteria.iter().all(|criterion| criterion.holds)
     }
+}
 
+impl Display for Findings {
     /// As Markdown.
-    pub fn text(&self) -> String {
-        let mut text = format!("## {}\n\n", self.title);
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "## {}\n", self.title)?;
         if !self.sides.is_empty() {
-            text += &format!("{}\n{}\n", medians(&self.sides), ratios(&self.sides));
+            writeln!(f, "{}\n{}", medians(&self.sides), ratios(&self.sides))?;
         }
         if !self.criteria.is_empty() {
-            text += &criteria(&self.criteria).to_string();
+            write!(f, "{}", criteria(&self.criteria))?;
         }
-        for note in &self.notes {
-            text += &format!("\n{note}\n");
-        }
-        text
+        self.notes.iter().try_for_each(|note| writeln!(f, "\n{note}"))
     }
 }
 
@@ -73,17 +74,9 @@ impl Findings {
 pub fn counted(sides: &[Series]) -> Vec<Criterion> {
     let mut criteria = Vec::new();
     for side in sides {
-        criteria.push(Criterion::equal(
-            format!("{}: failed calls", side.name),
-            side.failed(),
-            0,
-        ));
+        criteria.push(Criterion::equal(format!("{}: failed calls", side.name), side.failed(), 0));
         if let Some(rows) = side.rows() {
-            criteria.push(Criterion::equal(
-                format!("{}: rows written", side.name),
-                rows,
-                side.calls(),
-            ));
+            criteria.push(Criterion::equal(format!("{}: rows written", side.name), rows, side.calls()));
         }
     }
     criteria
@@ -144,12 +137,7 @@ fn criteria(criteria: &[Criterion]) -> Table {
     let mut table = Table::new(&["criterion", "measured", "limit", "holds"]);
     for criterion in criteria {
         let holds = if criterion.holds { "yes" } else { "NO" };
-        table.row([
-            criterion.what.clone(),
-            criterion.measured.clone(),
-            criterion.limit.clone(),
-            holds.into(),
-        ]);
+        table.row([criterion.what.clone(), criterion.measured.clone(), criterion.limit.clone(), holds.into()]);
     }
     table
 }

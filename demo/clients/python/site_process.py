@@ -36,6 +36,7 @@ class Site:
             "STEEPLE_SERVER__HTTP": f"127.0.0.1:{free_port()}",
             "STEEPLE_DATABASE__URL": f"sqlite://{folder / 'demo.sqlite3'}",
         }
+        self.asked_to_end = False
         self.output = folder / "output.txt"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -58,10 +59,15 @@ class Site:
             assert time.monotonic() < until, f"the demo does not serve:\n{self.output.read_text()}"
             time.sleep(0.05)
 
-    def stop(self):
-        """Asks it to end, as an orchestrator does, and gives its exit code."""
-        if self.process.poll() is None:
+    def terminate(self):
+        """Asks it to end, as an orchestrator does. Once: asked twice, it leaves without draining."""
+        if not self.asked_to_end and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        self.asked_to_end = True
+
+    def stop(self):
+        """Ends it, and gives its exit code."""
+        self.terminate()
         try:
             return self.process.wait(STOP_SECONDS)
         finally:

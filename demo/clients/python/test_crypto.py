@@ -123,12 +123,11 @@ def test_a_wrong_amount_is_the_callers_fault(stub, crypto, amount):
     assert [violation.field for violation in details["BadRequest"].field_violations] == ["amount"]
 
 
-def test_the_callers_request_id_comes_back(stub, crypto):
+def test_the_callers_request_id_comes_back_and_a_failure_always_has_one(stub, crypto):
     _, call = stub.GetCoin.with_call(crypto.pb.GetCoinRequest(symbol="ETH"), metadata=[("x-request-id", "python-1")])
     assert dict(call.initial_metadata())["x-request-id"] == "python-1"
-    _, call = stub.GetCoin.with_call(crypto.pb.GetCoinRequest(symbol="ETH"))
-    assert len(dict(call.initial_metadata())["x-request-id"]) == 36
-    _, _, details = failure(
-        stub.GetCoin, crypto.pb.GetCoinRequest(symbol="NOPE"), metadata=[("x-request-id", "python-2")]
-    )
+    missing = crypto.pb.GetCoinRequest(symbol="NOPE")
+    _, _, details = failure(stub.GetCoin, missing, metadata=[("x-request-id", "python-2")])
     assert details["RequestInfo"].request_id == "python-2"
+    _, _, details = failure(stub.GetCoin, missing)
+    assert len(details["RequestInfo"].request_id) == 36

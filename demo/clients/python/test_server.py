@@ -39,9 +39,8 @@ def test_reflection_v1_lists_and_describes_with_comments(site):
     questions = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="crypto.CryptoService"),
-        reflection_pb2.ServerReflectionRequest(file_containing_symbol="crypto.Nope"),
     ]
-    listed, described, missing = ask(iter(questions), timeout=10)
+    listed, described = ask(iter(questions), timeout=10)
     assert SERVICES <= {service.name for service in listed.list_services_response.service}
     files = [
         descriptor_pb2.FileDescriptorProto.FromString(file)
@@ -49,7 +48,9 @@ def test_reflection_v1_lists_and_describes_with_comments(site):
     ]
     contract = next(file for file in files if file.package == "crypto")
     assert any("One coin, by its symbol." in place.leading_comments for place in contract.source_code_info.location)
-    assert missing.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+    # tonic ends the stream with a status, where the protocol has an answer for it.
+    missing = reflection_pb2.ServerReflectionRequest(file_containing_symbol="crypto.Nope")
+    assert code_of(list, ask(iter([missing]), timeout=10)) == grpc.StatusCode.NOT_FOUND
 
 
 def test_health_is_told_for_the_server_and_for_each_service(site):
@@ -97,13 +98,14 @@ def test_sigterm_tells_the_watchers_ends_with_0_and_keeps_every_row(own_site, cr
     assert all(call.result(timeout=30).success for call in calls)
     code_of(stub.GetCoin, crypto.pb.GetCoinRequest(symbol="NOPE"), metadata=[("x-request-id", "missing")])
 
-    assert own_site.stop() == 0, own_site.output.read_text()
+    own_site.terminate()
     seen = []
     try:
         seen.extend(answer.status for answer in watch)
     except grpc.RpcError:
         pass
     assert seen[:1] == [NOT_SERVING]
+    assert own_site.stop() == 0, own_site.output.read_text()
 
     rows = {row["request_id"]: row for row in own_site.command("logs", "--limit", "1000")}
     assert {f"last-{number}" for number in range(50)} <= set(rows)

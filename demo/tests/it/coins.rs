@@ -10,6 +10,8 @@ use crate::{
     site::{Site, exact},
 };
 
+type Compare<'a> = &'a dyn Fn(&Coin, &Coin) -> Ordering;
+
 on_every_database! {
     async fn a_coin_is_found_by_its_symbol_and_is_exact(database: Database) {
         let site = Site::start(database).await;
@@ -36,7 +38,6 @@ on_every_database! {
         let site = Site::start(database).await;
         let price = |a: &Coin, b: &Coin| exact(&a.price_usd).cmp(&exact(&b.price_usd));
         let change = |a: &Coin, b: &Coin| exact(&a.change_24h_percent).cmp(&exact(&b.change_24h_percent));
-        type Compare<'a> = &'a dyn Fn(&Coin, &Coin) -> Ordering;
         let orders: [(CoinOrder, Compare<'_>); 5] = [
             (CoinOrder::Unspecified, &|a, b| a.rank.cmp(&b.rank)),
             (CoinOrder::Rank, &|a, b| a.rank.cmp(&b.rank)),

@@ -15,10 +15,7 @@ pub struct Refused {
 impl From<Status> for Refused {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
-        assert!(
-            details.request_info().is_some_and(|info| !info.request_id.is_empty()),
-            "no request id in {status:?}"
-        );
+        assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {status:?}");
         let field = details.bad_request().and_then(|bad| bad.field_violations.first());
         Self {
             code: status.code(),
@@ -29,25 +26,13 @@ impl From<Status> for Refused {
 }
 
 pub fn invalid(field: &str) -> Refused {
-    Refused {
-        code: Code::InvalidArgument,
-        reason: None,
-        field: Some(field.into()),
-    }
+    Refused { code: Code::InvalidArgument, reason: None, field: Some(field.into()) }
 }
 
 pub fn failed(reason: &str) -> Refused {
-    Refused {
-        code: Code::FailedPrecondition,
-        reason: Some(reason.into()),
-        field: None,
-    }
+    Refused { code: Code::FailedPrecondition, reason: Some(reason.into()), field: None }
 }
 
 pub fn missing() -> Refused {
-    Refused {
-        code: Code::NotFound,
-        reason: None,
-        field: None,
-    }
+    Refused { code: Code::NotFound, reason: None, field: None }
 }

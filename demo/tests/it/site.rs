@@ -21,36 +21,19 @@ pub struct Site {
 impl Site {
     /// Migrated, filled and serving.
     pub async fn start(database: Database) -> Self {
-        let mut config = Config {
-            env: Environment::Test,
-            database: database.config(),
-            ..Config::default()
-        };
+        let mut config = Config { env: Environment::Test, database: database.config(), ..Config::default() };
         config.server.grpc = "127.0.0.1:0".into();
         config.server.http = "off".into();
         config.log.console = ConsoleLines::Off;
         let running = demo::server().start(config).await.expect("the demo starts");
         let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address is an authority");
         let client = CryptoServiceClient::new(endpoint.connect().await.expect("it is listening"));
-        Self {
-            running,
-            client,
-            _database: database,
-        }
+        Self { running, client, _database: database }
     }
 
     pub async fn wallet(&self, owner: &str, symbol: &str) -> Wallet {
-        let request = GetWalletRequest {
-            owner: owner.into(),
-            symbol: symbol.into(),
-        };
-        let answer = self
-            .client
-            .clone()
-            .get_wallet(request)
-            .await
-            .expect("a wallet of the demo data")
-            .into_inner();
+        let request = GetWalletRequest { owner: owner.into(), symbol: symbol.into() };
+        let answer = self.client.clone().get_wallet(request).await.expect("a wallet of the demo data").into_inner();
         answer.wallet.expect("an answer holds its wallet")
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 
 use super::{App, Registration, Site};
-use crate::config::AppsConfig;
+use crate::config::{AppsConfig, Config};
 
 const NOT_NAMED: &str = "apps.auto_register_apps is off and apps.custom_services does not name it";
 
@@ -58,8 +58,10 @@ impl Found {
     /// # Errors
     /// Every contradiction: an unknown label in `enabled_apps`, a name in `custom_services` that no app has, two apps
     /// that serve one service. The server must not start with one.
-    pub fn of(site: &Site, config: &AppsConfig) -> Result<Self, Vec<String>> {
-        let mut problems = unknown_labels(site, config);
+    pub fn of(site: &Site, config: &Config) -> Result<Self, Vec<String>> {
+        let labels: Vec<_> = site.apps.iter().map(|app| app.label).collect();
+        let mut problems: Vec<_> = config.check_labels(&labels).iter().map(ToString::to_string).collect();
+        let config = &config.apps;
         let custom = custom(site, config, &mut problems);
         let mut found = Self { services: vec![], skipped: vec![] };
         for app in &site.apps {
@@ -119,15 +121,6 @@ impl Found {
             });
         }
     }
-}
-
-fn unknown_labels(site: &Site, config: &AppsConfig) -> Vec<String> {
-    let labels: Vec<_> = site.apps.iter().map(|app| app.label).collect();
-    let enabled = config.enabled_apps.iter().flatten();
-    let unknown = enabled.filter(|label| !labels.contains(&label.as_str()));
-    unknown
-        .map(|label| format!("apps.enabled_apps: there is no app {label}; the apps are: {}", labels.join(", ")))
-        .collect()
 }
 
 /// The full names that `custom_services` means; it may give the implementation's path instead, as the seeds do.

@@ -14,7 +14,7 @@ mod run;
 mod services;
 mod stats;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use out::Out;
@@ -166,7 +166,7 @@ fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
 /// Sends what the program says of itself to standard error; `RUST_LOG` chooses how much (default `info`).
 fn trace(config: &Config) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
     let pretty = match config.log.format {
         Format::Auto => config.env == Environment::Development,

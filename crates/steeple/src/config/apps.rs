@@ -18,20 +18,14 @@ pub struct AppsConfig {
 
 impl Default for AppsConfig {
     fn default() -> Self {
-        Self {
-            enabled_apps: None,
-            auto_register_apps: true,
-            custom_services: BTreeMap::new(),
-        }
+        Self { enabled_apps: None, auto_register_apps: true, custom_services: BTreeMap::new() }
     }
 }
 
 impl AppsConfig {
     /// Whether the app with this label is served.
     pub fn enabled(&self, label: &str) -> bool {
-        self.enabled_apps
-            .as_ref()
-            .is_none_or(|labels| labels.iter().any(|enabled| enabled == label))
+        self.enabled_apps.as_ref().is_none_or(|labels| labels.iter().any(|enabled| enabled == label))
     }
 
     /// What is wrong with the values, as (key, sentence). Empty when nothing is.
@@ -43,15 +37,9 @@ impl AppsConfig {
                 "is only read when auto_register_apps = false; set that, or remove these services".to_owned(),
             ));
         }
-        if self
-            .custom_services
-            .iter()
-            .any(|(name, service)| name.is_empty() || service.is_empty())
-        {
-            wrong.push((
-                "custom_services",
-                "a name or a service is empty; write name = \"package.Service\"".to_owned(),
-            ));
+        if self.custom_services.iter().any(|(name, service)| name.is_empty() || service.is_empty()) {
+            wrong
+                .push(("custom_services", "a name or a service is empty; write name = \"package.Service\"".to_owned()));
         }
         wrong
     }

@@ -43,13 +43,7 @@ pub(super) enum Kind {
 impl Kind {
     /// "expected …".
     pub fn expected(self) -> String {
-        let quoted = |words: &[&str]| {
-            words
-                .iter()
-                .map(|word| format!("\"{word}\""))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let quoted = |words: &[&str]| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
         match self {
             Self::Address => "an address such as \"127.0.0.1:8000\"".to_owned(),
             Self::Text => "text in quotes".to_owned(),
@@ -67,13 +61,7 @@ impl Kind {
 }
 
 const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        doc,
-        example: None,
-        secret: false,
-    }
+    Key { name, kind, doc, example: None, secret: false }
 }
 
 impl Key {
@@ -286,9 +274,7 @@ pub(super) fn variable(path: &str) -> String {
 /// The known key that `path` most likely means.
 pub(super) fn nearest_key(path: &str) -> Option<String> {
     let (near, name) = path.split_once('.').unwrap_or(("", path));
-    let all = SECTIONS
-        .iter()
-        .flat_map(|section| section.keys.iter().map(move |key| (section.name, key.name)));
+    let all = SECTIONS.iter().flat_map(|section| section.keys.iter().map(move |key| (section.name, key.name)));
     let score = |(section, key): (&str, &str)| {
         if section == near {
             strsim::normalized_damerau_levenshtein(name, key)
@@ -303,17 +289,10 @@ pub(super) fn nearest_key(path: &str) -> Option<String> {
 
 /// The one of `names` that `name` most likely means.
 pub(super) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    best(
-        names
-            .into_iter()
-            .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known)),
-    )
+    best(names.into_iter().map(|known| (strsim::normalized_damerau_levenshtein(name, known), known)))
 }
 
 /// The best of the scored names, if it is near enough to be worth naming.
 fn best<N>(scored: impl Iterator<Item = (f64, N)>) -> Option<N> {
-    scored
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .filter(|(score, _)| *score >= 0.55)
-        .map(|(_, name)| name)
+    scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(score, _)| *score >= 0.55).map(|(_, name)| name)
 }

@@ -44,13 +44,7 @@ impl Config {
         read::overlay_overrides(overrides, &mut tree);
 
         let defaults = Self::default().sections();
-        let mut load = Loading {
-            directory: &files.directory,
-            variables: &variables,
-            defaults,
-            origins,
-            problems,
-        };
+        let mut load = Loading { directory: &files.directory, variables: &variables, defaults, origins, problems };
         load.refuse_strangers(&tree);
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
@@ -66,14 +60,12 @@ impl Config {
             origins: Origins::default(),
         };
         load.refuse("server", config.server.validate());
+        load.refuse("database", config.database.validate());
         load.refuse("log", nonsense(&config.log));
         load.refuse("calls", config.calls.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
-            return Ok(Self {
-                origins: load.origins,
-                ..config
-            });
+            return Ok(Self { origins: load.origins, ..config });
         }
         Err(Problems(load.problems))
     }
@@ -100,11 +92,7 @@ impl Loading<'_> {
     /// Refuses what belongs to no section.
     fn refuse_strangers(&mut self, tree: &Table) {
         let names = || keys::SECTIONS.iter().map(|section| section.name).chain(["settings"]);
-        for (name, node) in tree
-            .entries
-            .iter()
-            .filter(|(name, _)| !names().any(|known| known == *name))
-        {
+        for (name, node) in tree.entries.iter().filter(|(name, _)| !names().any(|known| known == *name)) {
             let message = match node {
                 _ if name == "env" => "the environment is chosen by the variable STEEPLE_ENV, not here".to_owned(),
                 Node::Table(_) => match keys::nearest(name, names()) {
@@ -113,10 +101,7 @@ impl Loading<'_> {
                 },
                 Node::Leaf(leaf) => match keys::nearest_key(name) {
                     Some(nearest) => format!("unknown key; did you mean {}?", said_as(&nearest, &leaf.origin)),
-                    None => format!(
-                        "unknown key; known sections are {}",
-                        names().collect::<Vec<_>>().join(", ")
-                    ),
+                    None => format!("unknown key; known sections are {}", names().collect::<Vec<_>>().join(", ")),
                 },
             };
             self.problems.push(Problem::new(node.origin(), name, message));
@@ -128,10 +113,7 @@ impl Loading<'_> {
         let mut section = match tree.entries.remove(name) {
             Some(Node::Table(table)) => table,
             Some(node) => {
-                let message = format!(
-                    "expected a section, found {}; write [{name}] above its keys",
-                    node.shown()
-                );
+                let message = format!("expected a section, found {}; write [{name}] above its keys", node.shown());
                 self.problems.push(Problem::new(node.origin(), name, message));
                 Table::default()
             }
@@ -149,31 +131,18 @@ impl Loading<'_> {
 
     fn unknown(&mut self, section: &str, key: &str, node: &Node) {
         let path = format!("{section}.{key}");
-        let nearest = keys::nearest_key(&path)
-            .zip(node.origin())
-            .map(|(nearest, origin)| said_as(&nearest, origin));
-        let known = || {
-            keys::section(section)
-                .map_or(&[][..], |section| section.keys)
-                .iter()
-                .map(|key| key.name)
-        };
+        let nearest = keys::nearest_key(&path).zip(node.origin()).map(|(nearest, origin)| said_as(&nearest, origin));
+        let known = || keys::section(section).map_or(&[][..], |section| section.keys).iter().map(|key| key.name);
         let message = match nearest {
             Some(nearest) => format!("unknown key; did you mean {nearest}?"),
-            None => format!(
-                "unknown key; [{section}] has {}",
-                known().collect::<Vec<_>>().join(", ")
-            ),
+            None => format!("unknown key; [{section}] has {}", known().collect::<Vec<_>>().join(", ")),
         };
         self.problems.push(Problem::new(node.origin(), path, message));
     }
 
     /// Replaces a reference by the secret it refers to; false when there is none.
     fn follow_secret(&mut self, section: &str, key: &Key, node: &mut Node) -> bool {
-        let Node::Leaf(Leaf {
-            value: Given::Typed(toml::Value::String(text)) | Given::Text(text),
-            origin,
-        }) = node
+        let Node::Leaf(Leaf { value: Given::Typed(toml::Value::String(text)) | Given::Text(text), origin }) = node
         else {
             return true;
         };
@@ -183,8 +152,7 @@ impl Loading<'_> {
         match secret::follow(text, self.directory, self.variables) {
             Some(Ok(secret)) => *text = secret,
             Some(Err(message)) => {
-                self.problems
-                    .push(Problem::new(Some(origin), format!("{section}.{}", key.name), message));
+                self.problems.push(Problem::new(Some(origin), format!("{section}.{}", key.name), message));
                 return false;
             }
             None => {}
@@ -196,10 +164,7 @@ impl Loading<'_> {
     fn typed<T: Default + DeserializeOwned>(&mut self, section: &'static str, table: &Table) -> T {
         let mut fitting = Table::default();
         for (name, node) in &table.entries {
-            let alone = Table {
-                entries: [(name.clone(), node.clone())].into(),
-                origin: None,
-            };
+            let alone = Table { entries: [(name.clone(), node.clone())].into(), origin: None };
             match T::deserialize(Source::Table(&alone)) {
                 Ok(_) => {
                     if let Some(origin) = node.origin() {
@@ -221,19 +186,10 @@ impl Loading<'_> {
         let Some(key) = keys::section(section).and_then(|section| section.key(name)) else {
             return;
         };
-        let found = if key.secret {
-            "something else".to_owned()
-        } else {
-            node.shown()
-        };
+        let found = if key.secret { "something else".to_owned() } else { node.shown() };
         let default = self.defaults[section].get(name);
-        let default = default.map_or("not to set it".to_owned(), |value| {
-            if key.secret {
-                "text".to_owned()
-            } else {
-                value.to_string()
-            }
-        });
+        let default = default
+            .map_or("not to set it".to_owned(), |value| if key.secret { "text".to_owned() } else { value.to_string() });
         let message = match (key.kind, number(node)) {
             (Kind::Duration, Some(number)) => {
                 format!("expected a duration, found {found}; say the unit: \"{number}s\"")
@@ -279,8 +235,7 @@ impl Loading<'_> {
     fn refuse(&mut self, section: &str, wrong: Vec<(&'static str, String)>) {
         for (name, message) in wrong {
             let key = format!("{section}.{name}");
-            self.problems
-                .push(Problem::new(self.origins.of(&key), key.as_str(), message));
+            self.problems.push(Problem::new(self.origins.of(&key), key.as_str(), message));
         }
     }
 }
@@ -296,14 +251,8 @@ fn said_as(key: &str, origin: &Origin) -> String {
 /// The whole number in a leaf, typed or text.
 fn number(node: &Node) -> Option<i128> {
     match node {
-        Node::Leaf(Leaf {
-            value: Given::Typed(toml::Value::Integer(number)),
-            ..
-        }) => Some((*number).into()),
-        Node::Leaf(Leaf {
-            value: Given::Text(text),
-            ..
-        }) => text.trim().parse().ok(),
+        Node::Leaf(Leaf { value: Given::Typed(toml::Value::Integer(number)), .. }) => Some((*number).into()),
+        Node::Leaf(Leaf { value: Given::Text(text), .. }) => text.trim().parse().ok(),
         _ => None,
     }
 }
@@ -314,11 +263,7 @@ fn nonsense(config: &record::Config) -> Vec<(&'static str, String)> {
     let Ok(mut table) = toml::Table::try_from(config) else {
         return wrong;
     };
-    while let Some(Err(nonsense)) = table
-        .clone()
-        .try_into::<record::Config>()
-        .ok()
-        .map(|config| config.check())
+    while let Some(Err(nonsense)) = table.clone().try_into::<record::Config>().ok().map(|config| config.check())
         && table.remove(nonsense.key).is_some()
     {
         wrong.push((nonsense.key, format!("{}, found {}", nonsense.must, nonsense.value)));

@@ -94,16 +94,10 @@ impl Config {
             Some(nearest) => format!("there is no app \"{label}\"; did you mean \"{nearest}\"? {}", known()),
             None => format!("there is no app \"{label}\"; {}", known()),
         };
-        let enabled = self
-            .apps
-            .enabled_apps
-            .iter()
-            .flatten()
-            .filter(|label| !labels.contains(&label.as_str()));
+        let enabled = self.apps.enabled_apps.iter().flatten().filter(|label| !labels.contains(&label.as_str()));
         let origin = self.origins.of("apps.enabled_apps");
-        let mut problems: Vec<Problem> = enabled
-            .map(|label| Problem::new(origin, "apps.enabled_apps", unknown(label)))
-            .collect();
+        let mut problems: Vec<Problem> =
+            enabled.map(|label| Problem::new(origin, "apps.enabled_apps", unknown(label))).collect();
         let strangers = self.settings.labels().filter(|(label, _)| !labels.contains(label));
         problems
             .extend(strangers.map(|(label, origin)| Problem::new(origin, format!("settings.{label}"), unknown(label))));

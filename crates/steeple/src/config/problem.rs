@@ -43,11 +43,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(origin: Option<&Origin>, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            origin: origin.cloned(),
-            key: key.into(),
-            message: message.into(),
-        }
+        Self { origin: origin.cloned(), key: key.into(), message: message.into() }
     }
 
     /// Where the value was said; `None` for something that is missing, or a default.

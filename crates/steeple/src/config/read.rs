@@ -23,9 +23,7 @@ pub(super) struct Variables(BTreeMap<String, Option<String>>);
 impl Variables {
     pub fn new<K: Into<OsString>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         // A name that is not UTF-8 cannot be one of ours.
-        let pairs = pairs
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into().into_string().ok()?, value.into())));
+        let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name.into().into_string().ok()?, value.into())));
         Self(pairs.map(|(name, value)| (name, value.into_string().ok())).collect())
     }
 
@@ -39,11 +37,7 @@ impl Variables {
             return Environment::default();
         };
         text.parse().unwrap_or_else(|problem: String| {
-            problems.push(Problem::new(
-                Some(&Origin::Variable("STEEPLE_ENV".to_owned())),
-                "",
-                problem,
-            ));
+            problems.push(Problem::new(Some(&Origin::Variable("STEEPLE_ENV".to_owned())), "", problem));
             Environment::default()
         })
     }
@@ -54,10 +48,7 @@ impl Variables {
             let Some(rest) = name.strip_prefix("STEEPLE_") else {
                 continue;
             };
-            if OTHER_VARIABLES
-                .iter()
-                .any(|known| name == known || (known.ends_with('_') && name.starts_with(known)))
-            {
+            if OTHER_VARIABLES.iter().any(|known| name == known || (known.ends_with('_') && name.starts_with(known))) {
                 continue;
             }
             let origin = Origin::Variable(name.clone());
@@ -68,13 +59,7 @@ impl Variables {
                 continue;
             }
             match value {
-                Some(text) => tree.set(
-                    &path,
-                    Leaf {
-                        value: Given::Text(text.clone()),
-                        origin,
-                    },
-                ),
+                Some(text) => tree.set(&path, Leaf { value: Given::Text(text.clone()), origin }),
                 None => problems.push(Problem::new(Some(&origin), path.join("."), "is not UTF-8 text")),
             }
         }
@@ -83,22 +68,14 @@ impl Variables {
 
 fn unknown_variable(name: &str) -> String {
     let known = keys::SECTIONS.iter().flat_map(|section| {
-        section
-            .keys
-            .iter()
-            .map(move |key| keys::variable(&format!("{}.{}", section.name, key.name)))
+        section.keys.iter().map(move |key| keys::variable(&format!("{}.{}", section.name, key.name)))
     });
-    let known: Vec<String> = known
-        .chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned()))
-        .collect();
+    let known: Vec<String> = known.chain(OTHER_VARIABLES.iter().map(|name| (*name).to_owned())).collect();
     // Without the common beginning, which would make everything near.
     let bare = |name: &'_ str| name["STEEPLE_".len()..].to_owned();
     let names: Vec<String> = known.iter().map(|name| bare(name)).collect();
     let nearest = keys::nearest(&bare(name), names.iter().map(String::as_str));
-    match nearest
-        .filter(|name| !name.ends_with('_'))
-        .map(|name| format!("STEEPLE_{name}"))
-    {
+    match nearest.filter(|name| !name.ends_with('_')).map(|name| format!("STEEPLE_{name}")) {
         Some(nearest) => format!("unknown variable; did you mean {nearest}?"),
         None => "unknown variable; configuration is STEEPLE_SECTION__KEY with two underscores between \
                  (STEEPLE_SERVER__GRPC)"
@@ -110,13 +87,7 @@ fn unknown_variable(name: &str) -> String {
 pub(super) fn overlay_overrides(overrides: &[(String, String)], tree: &mut Table) {
     for (key, text) in overrides {
         let path: Vec<String> = key.split('.').map(str::to_owned).collect();
-        tree.set(
-            &path,
-            Leaf {
-                value: Given::Text(text.clone()),
-                origin: Origin::Argument,
-            },
-        );
+        tree.set(&path, Leaf { value: Given::Text(text.clone()), origin: Origin::Argument });
     }
 }
 
@@ -131,10 +102,8 @@ impl Files {
     /// `steeple.toml` and `steeple.<env>.toml` in the site's directory, or what `STEEPLE_CONFIG` names: another
     /// directory, or another file, beside which `<name>.<env>.toml` is looked for.
     pub fn of(directory: &Path, variables: &Variables, environment: Environment) -> Self {
-        let named = variables
-            .get("STEEPLE_CONFIG")
-            .filter(|named| !named.is_empty())
-            .map(|named| directory.join(named));
+        let named =
+            variables.get("STEEPLE_CONFIG").filter(|named| !named.is_empty()).map(|named| directory.join(named));
         let (file, must) = match named {
             Some(named) if named.is_dir() => (named.join("steeple.toml"), true),
             Some(named) => (named, true),
@@ -142,10 +111,7 @@ impl Files {
         };
         let second = file.with_extension(format!("{environment}.toml"));
         let directory = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        Self {
-            directory,
-            paths: [(file, must), (second, false)],
-        }
+        Self { directory, paths: [(file, must), (second, false)] }
     }
 }
 
@@ -183,15 +149,8 @@ pub(super) fn overlay_file(
     // What a broken file seems to say is not worth judging: its syntax comes first.
     for error in errors {
         let line = error.span().map_or(1, |span| Lines::of(&text, &name).line(span.start));
-        let origin = Origin::File {
-            name: name.clone(),
-            line,
-        };
-        problems.push(Problem::new(
-            Some(&origin),
-            "",
-            format!("is not TOML: {}", error.message()),
-        ));
+        let origin = Origin::File { name: name.clone(), line };
+        problems.push(Problem::new(Some(&origin), "", format!("is not TOML: {}", error.message())));
     }
     true
 }
@@ -204,13 +163,8 @@ struct Lines {
 
 impl Lines {
     fn of(text: &str, name: &Arc<str>) -> Self {
-        let starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect();
-        Self {
-            name: name.clone(),
-            starts,
-        }
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.clone(), starts }
     }
 
     fn line(&self, at: usize) -> usize {
@@ -218,10 +172,7 @@ impl Lines {
     }
 
     fn origin(&self, at: usize) -> Origin {
-        Origin::File {
-            name: self.name.clone(),
-            line: self.line(at),
-        }
+        Origin::File { name: self.name.clone(), line: self.line(at) }
     }
 
     fn table(&self, table: &DeTable<'_>, origin: Option<Origin>) -> Table {
@@ -229,17 +180,11 @@ impl Lines {
             let origin = self.origin(key.span().start);
             let node = match value.get_ref() {
                 DeValue::Table(table) => Node::Table(self.table(table, Some(origin))),
-                value => Node::Leaf(Leaf {
-                    value: Given::Typed(typed(value)),
-                    origin,
-                }),
+                value => Node::Leaf(Leaf { value: Given::Typed(typed(value)), origin }),
             };
             (key.get_ref().to_string(), node)
         });
-        Table {
-            entries: entries.collect(),
-            origin,
-        }
+        Table { entries: entries.collect(), origin }
     }
 }
 
@@ -259,9 +204,7 @@ fn typed(value: &DeValue<'_>) -> toml::Value {
         DeValue::Datetime(time) => toml::Value::Datetime(*time),
         DeValue::Array(values) => toml::Value::Array(values.iter().map(|value| typed(value.get_ref())).collect()),
         DeValue::Table(table) => {
-            let entries = table
-                .iter()
-                .map(|(key, value)| (key.get_ref().to_string(), typed(value.get_ref())));
+            let entries = table.iter().map(|(key, value)| (key.get_ref().to_string(), typed(value.get_ref())));
             toml::Value::Table(entries.collect())
         }
     }

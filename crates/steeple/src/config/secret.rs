@@ -11,21 +11,15 @@ pub(super) fn follow(text: &str, directory: &Path, variables: &Variables) -> Opt
     if let Some(name) = text.strip_prefix("env:") {
         return Some(match variables.get(name) {
             Some(secret) if !secret.is_empty() => Ok(secret.to_owned()),
-            Some(_) => Err(format!(
-                "refers to the environment variable {name}, which is empty; set it"
-            )),
-            None => Err(format!(
-                "refers to the environment variable {name}, which is not set; set it"
-            )),
+            Some(_) => Err(format!("refers to the environment variable {name}, which is empty; set it")),
+            None => Err(format!("refers to the environment variable {name}, which is not set; set it")),
         });
     }
     let path = directory.join(text.strip_prefix("file:")?);
     let shown = path.display();
     Some(match fs::read_to_string(&path) {
         Ok(secret) => match secret.trim_end_matches(['\r', '\n']) {
-            "" => Err(format!(
-                "refers to the file {shown}, which is empty; write the secret into it"
-            )),
+            "" => Err(format!("refers to the file {shown}, which is empty; write the secret into it")),
             secret => Ok(secret.to_owned()),
         },
         Err(error) => Err(format!("refers to the file {shown}, which cannot be read: {error}")),

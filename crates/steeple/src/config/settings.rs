@@ -31,10 +31,7 @@ impl Settings {
 
     /// Labels that have settings, and where they were first said.
     pub fn labels(&self) -> impl Iterator<Item = (&str, Option<&Origin>)> {
-        self.0
-            .entries
-            .iter()
-            .map(|(label, node)| (label.as_str(), node.origin()))
+        self.0.entries.iter().map(|(label, node)| (label.as_str(), node.origin()))
     }
 
     /// Sets the settings of an app, for a site or a test made in code.
@@ -77,8 +74,6 @@ impl fmt::Debug for Settings {
             Node::Table(table) => table.entries.keys().cloned().collect(),
             Node::Leaf(_) => Vec::new(),
         };
-        f.debug_map()
-            .entries(self.0.entries.iter().map(|(label, node)| (label, keys(node))))
-            .finish()
+        f.debug_map().entries(self.0.entries.iter().map(|(label, node)| (label, keys(node)))).finish()
     }
 }

@@ -48,20 +48,10 @@ impl Node {
     pub fn shown(&self) -> String {
         let text = match self {
             Self::Table(_) => "a table".to_owned(),
-            Self::Leaf(Leaf {
-                value: Given::Typed(value),
-                ..
-            }) => value.to_string(),
-            Self::Leaf(Leaf {
-                value: Given::Text(text),
-                ..
-            }) => format!("\"{text}\""),
+            Self::Leaf(Leaf { value: Given::Typed(value), .. }) => value.to_string(),
+            Self::Leaf(Leaf { value: Given::Text(text), .. }) => format!("\"{text}\""),
         };
-        if text.chars().count() <= 60 {
-            text
-        } else {
-            text.chars().take(60).chain(['…']).collect()
-        }
+        if text.chars().count() <= 60 { text } else { text.chars().take(60).chain(['…']).collect() }
     }
 }
 
@@ -88,12 +78,7 @@ impl Table {
             self.entries.insert(key.clone(), Node::Leaf(leaf));
             return;
         }
-        let table = || {
-            Node::Table(Self {
-                entries: BTreeMap::new(),
-                origin: Some(leaf.origin.clone()),
-            })
-        };
+        let table = || Node::Table(Self { entries: BTreeMap::new(), origin: Some(leaf.origin.clone()) });
         let next = self.entries.entry(key.clone()).or_insert_with(table);
         if let Node::Leaf(_) = next {
             *next = table();
@@ -120,16 +105,10 @@ impl From<&toml::Table> for Table {
         let entries = table.iter().map(|(key, value)| {
             let node = match value {
                 toml::Value::Table(table) => Node::Table(table.into()),
-                value => Node::Leaf(Leaf {
-                    value: Given::Typed(value.clone()),
-                    origin: Origin::Code,
-                }),
+                value => Node::Leaf(Leaf { value: Given::Typed(value.clone()), origin: Origin::Code }),
             };
             (key.clone(), node)
         });
-        Self {
-            entries: entries.collect(),
-            origin: Some(Origin::Code),
-        }
+        Self { entries: entries.collect(), origin: Some(Origin::Code) }
     }
 }

@@ -48,14 +48,8 @@ impl<'t> Source<'t> {
     fn resolve(self) -> Self {
         match self {
             Self::Node(Node::Table(table)) => Self::Table(table),
-            Self::Node(Node::Leaf(Leaf {
-                value: Given::Typed(value),
-                ..
-            })) => Self::Value(value),
-            Self::Node(Node::Leaf(Leaf {
-                value: Given::Text(text),
-                ..
-            })) => Self::Text(text),
+            Self::Node(Node::Leaf(Leaf { value: Given::Typed(value), .. })) => Self::Value(value),
+            Self::Node(Node::Leaf(Leaf { value: Given::Text(text), .. })) => Self::Text(text),
             other => other,
         }
     }
@@ -86,10 +80,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.resolve() {
-            Self::Table(table) => visitor.visit_map(Entries {
-                left: table.entries.iter(),
-                now: None,
-            }),
+            Self::Table(table) => visitor.visit_map(Entries { left: table.entries.iter(), now: None }),
             Self::Value(value) => match value {
                 toml::Value::String(text) => visitor.visit_str(text),
                 toml::Value::Integer(number) => visitor.visit_i64(*number),
@@ -97,10 +88,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
                 toml::Value::Boolean(switch) => visitor.visit_bool(*switch),
                 toml::Value::Datetime(time) => visitor.visit_string(time.to_string()),
                 toml::Value::Array(values) => visitor.visit_seq(Values(values.iter())),
-                toml::Value::Table(table) => visitor.visit_map(Pairs {
-                    left: table.iter(),
-                    now: None,
-                }),
+                toml::Value::Table(table) => visitor.visit_map(Pairs { left: table.iter(), now: None }),
             },
             Self::Text(text) => match (text.parse(), text.parse(), text.parse()) {
                 (Ok(switch), _, _) => visitor.visit_bool(switch),
@@ -144,11 +132,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.text() == Some("") {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        }
+        if self.text() == Some("") { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
@@ -180,17 +164,11 @@ impl<'de> Deserializer<'de> for Source<'_> {
             Self::Text(text) => visitor.visit_enum(text.into_deserializer()),
             Self::Value(toml::Value::String(text)) => visitor.visit_enum(text.as_str().into_deserializer()),
             Self::Table(table) => {
-                let entries = Entries {
-                    left: table.entries.iter(),
-                    now: None,
-                };
+                let entries = Entries { left: table.entries.iter(), now: None };
                 visitor.visit_enum(de::value::MapAccessDeserializer::new(entries))
             }
             Self::Value(toml::Value::Table(table)) => {
-                let pairs = Pairs {
-                    left: table.iter(),
-                    now: None,
-                };
+                let pairs = Pairs { left: table.iter(), now: None };
                 visitor.visit_enum(de::value::MapAccessDeserializer::new(pairs))
             }
             other => other.deserialize_any(visitor),
@@ -213,9 +191,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         self.now = self.left.next().map(|(key, node)| (key.as_str(), node));
         let Some((key, _)) = self.now else { return Ok(None) };
-        seed.deserialize(key.into_deserializer())
-            .map(Some)
-            .map_err(|error: Error| error.at(key))
+        seed.deserialize(key.into_deserializer()).map(Some).map_err(|error: Error| error.at(key))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
@@ -235,9 +211,7 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         self.now = self.left.next().map(|(key, value)| (key.as_str(), value));
         let Some((key, _)) = self.now else { return Ok(None) };
-        seed.deserialize(key.into_deserializer())
-            .map(Some)
-            .map_err(|error: Error| error.at(key))
+        seed.deserialize(key.into_deserializer()).map(Some).map_err(|error: Error| error.at(key))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
@@ -252,10 +226,7 @@ impl<'de> SeqAccess<'de> for Values<'_> {
     type Error = Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        self.0
-            .next()
-            .map(|value| seed.deserialize(Source::Value(value)))
-            .transpose()
+        self.0.next().map(|value| seed.deserialize(Source::Value(value))).transpose()
     }
 }
 
@@ -265,9 +236,7 @@ impl<'de> SeqAccess<'de> for Commas<'_> {
     type Error = Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        let next = self
-            .0
-            .find_map(|part| Some(part.trim()).filter(|part| !part.is_empty()));
+        let next = self.0.find_map(|part| Some(part.trim()).filter(|part| !part.is_empty()));
         next.map(|part| seed.deserialize(Source::Text(part))).transpose()
     }
 }
@@ -276,10 +245,7 @@ impl<'de> SeqAccess<'de> for Commas<'_> {
 
 impl Error {
     fn new(reason: Reason) -> Self {
-        Self {
-            path: Vec::new(),
-            reason,
-        }
+        Self { path: Vec::new(), reason }
     }
 
     fn at(mut self, key: &str) -> Self {
@@ -294,10 +260,7 @@ impl de::Error for Error {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(Reason::Mismatch {
-            expected: expected.to_string(),
-            found: kind(found),
-        })
+        Self::new(Reason::Mismatch { expected: expected.to_string(), found: kind(found) })
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -306,10 +269,7 @@ impl de::Error for Error {
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
         let names: Vec<_> = expected.iter().map(|name| format!("\"{name}\"")).collect();
-        Self::new(Reason::Mismatch {
-            expected: names.join(" or "),
-            found: "another word",
-        })
+        Self::new(Reason::Mismatch { expected: names.join(" or "), found: "another word" })
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {

@@ -51,11 +51,27 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// What is wrong with the values, as (key, sentence). Empty when nothing is; whether the database is there shows
+    /// when connecting.
+    pub fn validate(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        if super::Address::new(self.url.as_str()).backend().is_none() {
+            wrong.push(("url", "names no known database; begin it with sqlite://, postgres:// or mysql://".to_owned()));
+        }
+        if self.max_connections == Some(0) {
+            wrong.push(("max_connections", "must be above 0".to_owned()));
+        }
+        if self.acquire_timeout.is_zero() {
+            wrong.push(("acquire_timeout", "must be longer than 0s".to_owned()));
+        }
+        wrong
+    }
+}
+
 impl fmt::Debug for Config {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("url", &super::redacted(&self.url))
-            .finish_non_exhaustive()
+        f.debug_struct("Config").field("url", &super::redacted(&self.url)).finish_non_exhaustive()
     }
 }

@@ -22,11 +22,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            max_deadline: None,
-            default_deadline: None,
-            max_in_flight: 10_000,
-        }
+        Self { max_deadline: None, default_deadline: None, max_in_flight: 10_000 }
     }
 }
 
@@ -34,10 +30,7 @@ impl Config {
     /// What is wrong with the values, as (key, sentence). Empty when nothing is.
     pub fn validate(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        for (key, deadline) in [
-            ("max_deadline", self.max_deadline),
-            ("default_deadline", self.default_deadline),
-        ] {
+        for (key, deadline) in [("max_deadline", self.max_deadline), ("default_deadline", self.default_deadline)] {
             if deadline.is_some_and(|deadline| deadline.is_zero()) {
                 wrong.push((key, "must be longer than 0s".to_owned()));
             }
@@ -45,10 +38,7 @@ impl Config {
         if let (Some(max), Some(default)) = (self.max_deadline, self.default_deadline)
             && default > max
         {
-            wrong.push((
-                "default_deadline",
-                "is longer than max_deadline; make it at most as long".to_owned(),
-            ));
+            wrong.push(("default_deadline", "is longer than max_deadline; make it at most as long".to_owned()));
         }
         wrong
     }

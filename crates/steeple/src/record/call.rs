@@ -87,13 +87,7 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Pending,
-        Self::Success,
-        Self::Error,
-        Self::Cancelled,
-        Self::Timeout,
-    ];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Success, Self::Error, Self::Cancelled, Self::Timeout];
 
     /// The state of a call that ended with `code`.
     pub fn of(code: Code) -> Self {
@@ -222,16 +216,8 @@ impl Call {
 
     /// Sets the outcome, now. Only the first one counts; tells whether this was it.
     pub fn close(&self, code: Code, message: Option<&str>) -> bool {
-        let message = message
-            .filter(|text| !text.is_empty())
-            .map(|text| shortened(text, MESSAGE_LIMIT).into());
-        self.outcome
-            .set(Outcome {
-                code,
-                message,
-                duration: self.started.elapsed(),
-            })
-            .is_ok()
+        let message = message.filter(|text| !text.is_empty()).map(|text| shortened(text, MESSAGE_LIMIT).into());
+        self.outcome.set(Outcome { code, message, duration: self.started.elapsed() }).is_ok()
     }
 }
 

@@ -107,13 +107,7 @@ impl Config {
     /// # Errors
     /// The first such value, with its key and its limits.
     pub fn check(&self) -> Result<(), Nonsense> {
-        let refuse = |key, value: &dyn fmt::Display, must| {
-            Err(Nonsense {
-                key,
-                value: value.to_string(),
-                must,
-            })
-        };
+        let refuse = |key, value: &dyn fmt::Display, must| Err(Nonsense { key, value: value.to_string(), must });
         if !(1..=16_777_216).contains(&self.queue) {
             return refuse("queue", &self.queue, "must be between 1 and 16777216");
         }
@@ -128,11 +122,7 @@ impl Config {
             return refuse("sample_successes", &self.sample_successes, "must be between 0 and 1");
         }
         if self.retention_days > 36_500 {
-            return refuse(
-                "retention_days",
-                &self.retention_days,
-                "must be at most 36500, or 0 to keep rows for ever",
-            );
+            return refuse("retention_days", &self.retention_days, "must be at most 36500, or 0 to keep rows for ever");
         }
         Ok(())
     }
@@ -171,14 +161,8 @@ mod tests {
         };
         assert_eq!(refused(|c| c.queue = 0), "log.queue = 0 must be between 1 and 16777216");
         assert_eq!(refused(|c| c.batch = 0), "log.batch = 0 must be between 1 and 100000");
-        assert_eq!(
-            refused(|c| c.sample_successes = 1.5),
-            "log.sample_successes = 1.5 must be between 0 and 1"
-        );
-        assert_eq!(
-            refused(|c| c.sample_successes = f64::NAN),
-            "log.sample_successes = NaN must be between 0 and 1"
-        );
+        assert_eq!(refused(|c| c.sample_successes = 1.5), "log.sample_successes = 1.5 must be between 0 and 1");
+        assert_eq!(refused(|c| c.sample_successes = f64::NAN), "log.sample_successes = NaN must be between 0 and 1");
         assert_eq!(
             refused(|c| c.flush_interval = Duration::ZERO),
             "log.flush_interval = 0s must be between 1ms and 1h"

@@ -28,14 +28,7 @@ pub(super) fn line(out: &mut String, call: &Call, format: Format) {
 
 fn pretty(out: &mut String, row: &Row<'_>) -> fmt::Result {
     let time = DateTime::from_timestamp_micros(row.completed_at.unwrap_or(row.created_at)).unwrap_or_default();
-    write!(
-        out,
-        "{:02}:{:02}:{:02}.{:03} ",
-        time.hour(),
-        time.minute(),
-        time.second(),
-        time.timestamp_subsec_millis()
-    )?;
+    write!(out, "{:02}:{:02}:{:02}.{:03} ", time.hour(), time.minute(), time.second(), time.timestamp_subsec_millis())?;
     write!(out, "{:<18} ", row.grpc_status_code.unwrap_or(row.status))?;
     escape(out, row.full_method.trim_start_matches('/'))?;
     let us = row.duration_us.unwrap_or_default();
@@ -82,16 +75,8 @@ fn json(out: &mut String, row: &Row<'_>) -> fmt::Result {
     text(out, "code", row.grpc_status_code)?;
     let us = row.duration_us.unwrap_or_default();
     write!(out, ",\"duration_ms\":{}.{:03}", us / 1000, us % 1000)?;
-    write!(
-        out,
-        ",\"request_messages\":{},\"request_bytes\":{}",
-        row.request_messages, row.request_size
-    )?;
-    write!(
-        out,
-        ",\"response_messages\":{},\"response_bytes\":{}",
-        row.response_messages, row.response_size
-    )?;
+    write!(out, ",\"request_messages\":{},\"request_bytes\":{}", row.request_messages, row.request_size)?;
+    write!(out, ",\"response_messages\":{},\"response_bytes\":{}", row.response_messages, row.response_size)?;
     text(out, "peer", row.peer)?;
     text(out, "user_agent", row.user_agent.as_deref())?;
     text(out, "request_id", Some(row.request_id))?;
@@ -138,10 +123,8 @@ fn escape(out: &mut String, text: &str) -> fmt::Result {
 }
 
 fn risky(character: char) -> bool {
-    matches!(
-        character,
-        '"' | '\\' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}'
-    ) || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{feff}')
+        || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || character.is_control()
 }
 
@@ -166,12 +149,7 @@ mod tests {
             "127.0.0.1:9".parse().ok(),
             Some(agent),
         );
-        call.caller
-            .set(Caller {
-                user_id: Some(7),
-                api_key_id: None,
-            })
-            .unwrap();
+        call.caller.set(Caller { user_id: Some(7), api_key_id: None }).unwrap();
         call.count_request(12, 1);
         call.close(Code::NotFound, Some("no\n{\"level\":\"INFO\"}\r\u{1b}[31m \\ é"));
         call
@@ -182,10 +160,7 @@ mod tests {
         let mut out = String::new();
         line(&mut out, &attack(), Format::Json);
         assert_eq!(out.matches('\n').count(), 1);
-        assert!(
-            !out.trim_end().chars().any(|c| c.is_control() || c == '\u{202e}'),
-            "{out}"
-        );
+        assert!(!out.trim_end().chars().any(|c| c.is_control() || c == '\u{202e}'), "{out}");
         let read: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(read["error"], "no\n{\"level\":\"INFO\"}\r\u{1b}[31m \\ é");
         assert_eq!(read["level"], "WARN");
@@ -204,9 +179,6 @@ mod tests {
         assert_eq!(out.matches('\n').count(), 1);
         assert!(!out.trim_end().chars().any(char::is_control), "{out}");
         assert!(out.contains(" NOT_FOUND          a.B/C\\u001b[2J  0."), "{out}");
-        assert!(
-            out.contains("  in 1 / 12 B  out 0 / 0 B  127.0.0.1:9  user 7  id r\\\"1  \"no\\n"),
-            "{out}"
-        );
+        assert!(out.contains("  in 1 / 12 B  out 0 / 0 B  127.0.0.1:9  user 7  id r\\\"1  \"no\\n"), "{out}");
     }
 }

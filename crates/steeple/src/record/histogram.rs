@@ -19,15 +19,11 @@ impl Histogram {
 
     pub(super) fn record(&mut self, micros: u64) {
         let micros = micros.clamp(1, LONGEST);
-        self.0
-            .record(micros)
-            .expect("a histogram that resizes itself takes any duration within the bounds");
+        self.0.record(micros).expect("a histogram that resizes itself takes any duration within the bounds");
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.0
-            .add(&other.0)
-            .expect("a histogram that resizes itself takes any other");
+        self.0.add(&other.0).expect("a histogram that resizes itself takes any other");
     }
 
     /// The duration in milliseconds that the share `quantile` of all durations does not exceed. `None` if empty.
@@ -48,17 +44,12 @@ pub(super) struct Codec {
 
 impl Codec {
     pub(super) fn new() -> Self {
-        Self {
-            serializer: V2Serializer::new(),
-            deserializer: Deserializer::new(),
-        }
+        Self { serializer: V2Serializer::new(), deserializer: Deserializer::new() }
     }
 
     pub(super) fn encode(&mut self, histogram: &Histogram) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
-        self.serializer
-            .serialize(&histogram.0, &mut bytes)
-            .expect("a vector takes any histogram");
+        self.serializer.serialize(&histogram.0, &mut bytes).expect("a vector takes any histogram");
         bytes
     }
 

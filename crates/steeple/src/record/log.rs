@@ -64,10 +64,7 @@ impl Default for RequestLog {
 impl RequestLog {
     /// Every row there is.
     pub fn all_time() -> Self {
-        Self {
-            condition: Condition::all(),
-            limit: DEFAULT_LIMIT,
-        }
+        Self { condition: Condition::all(), limit: DEFAULT_LIMIT }
     }
 
     /// Calls that began in the last `hours`.
@@ -177,12 +174,7 @@ impl RequestLog {
     /// # Errors
     /// The database's.
     pub async fn all(self, db: &Db) -> Result<Vec<RequestLogRow>, DbErr> {
-        Entity::find()
-            .filter(self.condition)
-            .order_by_desc(Column::Id)
-            .limit(self.limit)
-            .all(db)
-            .await
+        Entity::find().filter(self.condition).order_by_desc(Column::Id).limit(self.limit).all(db).await
     }
 
     /// How many rows there are; the limit does not count.

@@ -30,9 +30,8 @@ const LOG_DROPPED: &str = "steeple_request_log_dropped_total";
 const LOG_ROWS: &str = "steeple_request_log_rows_total";
 
 /// Seconds. From half a millisecond, below which a call is quick enough, to the minute of a slow stream.
-const BUCKETS: [f64; 16] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+const BUCKETS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 static METADATA: Metadata<'static> = Metadata::new("steeple", Level::INFO, Some("steeple"));
 
@@ -70,15 +69,8 @@ impl Metrics {
             recorder.describe_counter(name.into(), None, help.into());
         }
         recorder.describe_gauge(IN_FLIGHT.into(), None, "Calls running now.".into());
-        recorder.describe_histogram(
-            HANDLING.into(),
-            Some(Unit::Seconds),
-            "Duration of calls, in seconds.".into(),
-        );
-        Self {
-            handle: recorder.handle(),
-            recorder: Arc::new(recorder),
-        }
+        recorder.describe_histogram(HANDLING.into(), Some(Unit::Seconds), "Duration of calls, in seconds.".into());
+        Self { handle: recorder.handle(), recorder: Arc::new(recorder) }
     }
 
     /// The handles of one method. Resolve them once, at start: a method known here stays known.
@@ -88,23 +80,16 @@ impl Metrics {
             Label::new("grpc_method", method.name.clone()),
             Label::from_static_parts("grpc_type", kind(method.shape)),
         ];
-        let counter = |name| {
-            self.recorder
-                .register_counter(&Key::from_parts(name, labels.clone()), &METADATA)
-        };
+        let counter = |name| self.recorder.register_counter(&Key::from_parts(name, labels.clone()), &METADATA);
         Arc::new(MethodMetrics {
             started: counter(STARTED),
             handled: std::array::from_fn(|_| OnceLock::new()),
-            handling: self
-                .recorder
-                .register_histogram(&Key::from_parts(HANDLING, labels.clone()), &METADATA),
+            handling: self.recorder.register_histogram(&Key::from_parts(HANDLING, labels.clone()), &METADATA),
             received: counter(RECEIVED),
             sent: counter(SENT),
             bytes_received: counter(BYTES_RECEIVED),
             bytes_sent: counter(BYTES_SENT),
-            in_flight: self
-                .recorder
-                .register_gauge(&Key::from_parts(IN_FLIGHT, labels.clone()), &METADATA),
+            in_flight: self.recorder.register_gauge(&Key::from_parts(IN_FLIGHT, labels.clone()), &METADATA),
             recorder: Arc::clone(&self.recorder),
             labels,
         })
@@ -134,10 +119,7 @@ impl Metrics {
 
     pub(super) fn log(&self) -> LogMetrics {
         let counter = |name| self.recorder.register_counter(&Key::from_static_name(name), &METADATA);
-        LogMetrics {
-            dropped: counter(LOG_DROPPED),
-            rows: counter(LOG_ROWS),
-        }
+        LogMetrics { dropped: counter(LOG_DROPPED), rows: counter(LOG_ROWS) }
     }
 }
 
@@ -188,8 +170,7 @@ impl MethodMetrics {
         self.handled[code as usize].get_or_init(|| {
             let mut labels = self.labels.clone();
             labels.push(Label::from_static_parts("grpc_code", code_name(code)));
-            self.recorder
-                .register_counter(&Key::from_parts(HANDLED, labels), &METADATA)
+            self.recorder.register_counter(&Key::from_parts(HANDLED, labels), &METADATA)
         })
     }
 }

@@ -21,22 +21,8 @@ pub const APP: &str = "steeple_log";
 /// The migrations of the request log, in their order.
 pub fn migrations() -> Vec<Migration> {
     vec![
-        Migration::new(
-            APP,
-            "0001_request_log",
-            Step {
-                name: "0001_request_log",
-                statements: request_log,
-            },
-        ),
-        Migration::new(
-            APP,
-            "0002_request_stats",
-            Step {
-                name: "0002_request_stats",
-                statements: request_stats,
-            },
-        ),
+        Migration::new(APP, "0001_request_log", Step { name: "0001_request_log", statements: request_log }),
+        Migration::new(APP, "0002_request_stats", Step { name: "0002_request_stats", statements: request_stats }),
     ]
 }
 
@@ -52,10 +38,7 @@ impl MigrationName for Step {
 }
 
 #[async_trait]
-#[expect(
-    elided_lifetimes_in_paths,
-    reason = "the trait is written so, and spelling it out is another signature"
-)]
+#[expect(elided_lifetimes_in_paths, reason = "the trait is written so, and spelling it out is another signature")]
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();

@@ -1,7 +1,7 @@
 //! One call that happened, and everything that reads it.
 //!
 //! [`Call`] is opened by the pipeline before anything else and closed once, whatever happens. A closed call goes to the
-//! [`Recorder`](recorder::Recorder), which keeps it in a bounded queue; a thread of its own writes rows
+//! [`Recorder`], which keeps it in a bounded queue; a thread of its own writes rows
 //! ([`table`]), adds up statistics ([`stats`]) and prints console lines ([`console`]). [`log`] asks the tables,
 //! [`metrics`] counts for Prometheus on the spot.
 //!
@@ -20,11 +20,12 @@ mod row;
 mod running;
 mod sink;
 pub mod stats;
+mod store;
 pub mod table;
 mod tally;
 mod writer;
 
-pub use call::{Call, Caller, Outcome, RequestId, State};
+pub use call::{Call, Caller, MESSAGE_LIMIT, Outcome, REQUEST_ID_LIMIT, RequestId, State};
 pub use config::{Config, ConsoleLines, Format, OnFull};
 pub use log::{RequestLog, RequestLogRow};
 pub use metrics::Metrics;

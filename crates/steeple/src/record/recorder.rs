@@ -119,20 +119,12 @@ impl Recorder {
         console: impl io::Write + Send + 'static,
     ) -> Result<Arc<Self>, StartError> {
         config.check().map_err(StartError::Config)?;
-        let target = if config.enabled {
-            Some(Target::of(db).ok_or(StartError::Transaction)?)
-        } else {
-            None
-        };
+        let target = if config.enabled { Some(Target::of(db).ok_or(StartError::Transaction)?) } else { None };
         let wait = config.on_full == OnFull::Wait;
         let (finish, finished) = watch::channel(None);
         if target.is_none() && config.console == ConsoleLines::Off {
             let shared = Arc::new(Shared::new(1, config.batch, false, metrics.log()));
-            return Ok(Arc::new(Self {
-                shared,
-                thread: None,
-                finished,
-            }));
+            return Ok(Arc::new(Self { shared, thread: None, finished }));
         }
         let shared = Arc::new(Shared::new(config.queue, config.batch, wait, metrics.log()));
         let writer = Writer::new(config, Arc::clone(&shared), target, Box::new(console));
@@ -147,11 +139,7 @@ impl Recorder {
                 finish.send_replace(Some(ending.end()));
             })
             .map_err(StartError::Thread)?;
-        Ok(Arc::new(Self {
-            shared,
-            thread: Some(thread.thread().clone()),
-            finished,
-        }))
+        Ok(Arc::new(Self { shared, thread: Some(thread.thread().clone()), finished }))
     }
 
     /// A call begins. Give the slot back with [`close`](Self::close), whatever happens.
@@ -236,10 +224,7 @@ impl Recorder {
         // A statement that hangs is given up by the thread a little later than the limit; it must not hold the exit.
         let _ = tokio::time::timeout(within + Duration::from_millis(500), finished.wait_for(Option::is_some)).await;
         let waiting = self.shared.queue.len() + self.shared.backlog.load(Acquire);
-        finished.borrow().unwrap_or(Finished {
-            written: self.written(),
-            lost: self.dropped() + waiting as u64,
-        })
+        finished.borrow().unwrap_or(Finished { written: self.written(), lost: self.dropped() + waiting as u64 })
     }
 }
 
@@ -312,10 +297,7 @@ impl Shared {
         self.count_dropped(self.backlog.swap(0, AcqRel) as u64);
         self.give_up_queue();
         self.room.notify_waiters();
-        Finished {
-            written: self.written.load(Relaxed),
-            lost: self.dropped.load(Relaxed),
-        }
+        Finished { written: self.written.load(Relaxed), lost: self.dropped.load(Relaxed) }
     }
 
     /// Nobody will write what is in the queue.
@@ -327,6 +309,11 @@ impl Shared {
 
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
+    }
+
+    /// What the thread is about to hold outside the queue.
+    pub(super) fn expect_backlog(&self, calls: usize) {
+        self.backlog.store(calls, Release);
     }
 
     /// What the thread holds outside the queue has changed.

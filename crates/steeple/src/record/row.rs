@@ -94,9 +94,7 @@ impl<'a> Row<'a> {
             response_size: response_size as i64,
             request_messages: request_messages.into(),
             response_messages: response_messages.into(),
-            status: outcome
-                .map_or(State::Pending, |outcome| State::of(outcome.code))
-                .as_str(),
+            status: outcome.map_or(State::Pending, |outcome| State::of(outcome.code)).as_str(),
             grpc_status_code: outcome.map(|outcome| code_name(outcome.code)),
             error_message: outcome.and_then(|outcome| outcome.message.as_deref()).map(clean),
             duration_ms: duration_us.map(|us| us / 1000),
@@ -120,8 +118,7 @@ pub(super) fn written(call: &Call) -> Option<i64> {
 
 /// When the call ended, in microseconds since 1970.
 pub(super) fn completed_at(call: &Call) -> Option<i64> {
-    call.outcome()
-        .map(|outcome| call.started_at + outcome.duration.as_micros() as i64)
+    call.outcome().map(|outcome| call.started_at + outcome.duration.as_micros() as i64)
 }
 
 fn user_agent(bytes: &[u8]) -> Cow<'_, str> {
@@ -134,11 +131,7 @@ fn user_agent(bytes: &[u8]) -> Cow<'_, str> {
 
 /// PostgreSQL refuses NUL in text, and SQLite's tools stop at it.
 fn clean(text: &str) -> Cow<'_, str> {
-    if text.as_bytes().contains(&0) {
-        Cow::Owned(text.replace('\0', "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if text.as_bytes().contains(&0) { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// The name of a code in the gRPC specification: `OK`, `NOT_FOUND`.
@@ -173,10 +166,7 @@ pub(super) struct Stamps {
 
 impl Default for Stamps {
     fn default() -> Self {
-        Self {
-            second: i64::MIN,
-            text: *b"0000-00-00 00:00:00.000000",
-        }
+        Self { second: i64::MIN, text: *b"0000-00-00 00:00:00.000000" }
     }
 }
 
@@ -240,11 +230,7 @@ impl<const N: usize> Text<N> {
         let open = usize::from(ip.is_ipv6());
         self.len = 0;
         // The longest address with its port has 47 bytes, so writing cannot fail for want of room.
-        let _ = if open == 1 {
-            write!(self, "[{ip}")
-        } else {
-            write!(self, "{ip}")
-        };
+        let _ = if open == 1 { write!(self, "[{ip}") } else { write!(self, "{ip}") };
         let end = self.len;
         let _ = write!(self, "{}:{}", if open == 1 { "]" } else { "" }, address.port());
         let text = self.as_str();
@@ -278,17 +264,9 @@ mod tests {
     fn a_running_call_is_pending_and_a_closed_one_says_how_it_ended() {
         let method = Arc::new(Method::other("/crypto.CryptoService/GetCoin"));
         let given = HeaderValue::from_static("abc-1");
-        let call = Call::open(
-            RequestId::of(Some(&given)),
-            method,
-            "[::ffff:10.1.2.3]:77".parse().ok(),
-            None,
-        );
+        let call = Call::open(RequestId::of(Some(&given)), method, "[::ffff:10.1.2.3]:77".parse().ok(), None);
         row_of(&call, |row| {
-            assert_eq!(
-                (row.status, row.grpc_status_code, row.completed_at),
-                ("pending", None, None)
-            );
+            assert_eq!((row.status, row.grpc_status_code, row.completed_at), ("pending", None, None));
             assert_eq!((row.client_ip, row.peer), (Some("10.1.2.3"), Some("10.1.2.3:77")));
             assert_eq!((row.service_name, row.method_name), ("crypto.CryptoService", "GetCoin"));
         });
@@ -309,14 +287,8 @@ mod tests {
         let peer = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().ok();
         let call = Call::open(RequestId::of(None), Arc::new(Method::other(&path)), peer, Some(agent));
         row_of(&call, |row| {
-            assert_eq!(
-                (row.service_name.len(), row.method_name.len(), row.full_method.len()),
-                (200, 200, 400)
-            );
-            assert!(
-                row.user_agent
-                    .is_some_and(|agent| agent.len() <= USER_AGENT_LIMIT && agent.contains('\u{fffd}'))
-            );
+            assert_eq!((row.service_name.len(), row.method_name.len(), row.full_method.len()), (200, 200, 400));
+            assert!(row.user_agent.is_some_and(|agent| agent.len() <= USER_AGENT_LIMIT && agent.contains('\u{fffd}')));
             assert_eq!(row.peer, Some("[2001:db8:1111:2222:3333:4444:5555:6666]:65535"));
             assert_eq!(row.client_ip, Some("2001:db8:1111:2222:3333:4444:5555:6666"));
             assert_eq!(row.request_id.len(), 36);

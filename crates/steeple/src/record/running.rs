@@ -22,10 +22,7 @@ pub struct Slot {
 
 impl Slot {
     /// For a recorder that keeps no list.
-    pub(super) const NONE: Self = Self {
-        shard: u32::MAX,
-        index: 0,
-    };
+    pub(super) const NONE: Self = Self { shard: u32::MAX, index: 0 };
 }
 
 pub(super) struct Running {
@@ -52,10 +49,7 @@ impl Shard {
 
 impl Running {
     pub(super) fn new() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
-            count: AtomicUsize::new(0),
-        }
+        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), count: AtomicUsize::new(0) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,10 +68,7 @@ impl Running {
             places.calls.push(Some(Arc::clone(call)));
             (places.calls.len() - 1) as u32
         };
-        Slot {
-            shard: shard as u32,
-            index,
-        }
+        Slot { shard: shard as u32, index }
     }
 
     pub(super) fn remove(&self, slot: &Slot) {
@@ -113,9 +104,8 @@ mod tests {
         let method = Arc::new(Method::other("/a.B/C"));
         let running = Running::new();
         for _ in 0..3 {
-            let calls: Vec<_> = (0..500)
-                .map(|_| Arc::new(Call::open(RequestId::of(None), Arc::clone(&method), None, None)))
-                .collect();
+            let calls: Vec<_> =
+                (0..500).map(|_| Arc::new(Call::open(RequestId::of(None), Arc::clone(&method), None, None))).collect();
             let slots: Vec<_> = calls.iter().map(|call| running.insert(call)).collect();
             assert_eq!(running.len(), 500);
             assert_eq!(running.collect(|_| true).len(), 500);
@@ -124,14 +114,7 @@ mod tests {
             }
             assert_eq!(running.len(), 0);
         }
-        assert!(
-            running
-                .shards
-                .iter()
-                .map(|shard| shard.lock().calls.len())
-                .sum::<usize>()
-                < 1500
-        );
+        assert!(running.shards.iter().map(|shard| shard.lock().calls.len()).sum::<usize>() < 1500);
         running.remove(&Slot::NONE);
         assert_eq!(running.len(), 0);
     }

@@ -105,10 +105,7 @@ struct Part {
 /// The statistics of `hours` up to `now`, in seconds since 1970.
 pub(super) async fn read(db: &Db, hours: u32, now: i64) -> Result<Statistics> {
     if !(1..=LONGEST_HOURS).contains(&hours) {
-        return Err(Error::invalid(
-            "hours",
-            format!("must be between 1 and {LONGEST_HOURS}"),
-        ));
+        return Err(Error::invalid("hours", format!("must be between 1 and {LONGEST_HOURS}")));
     }
     let (minutes_from, hours_from) = edges(hours, now);
     let sql =
@@ -117,9 +114,7 @@ pub(super) async fn read(db: &Db, hours: u32, now: i64) -> Result<Statistics> {
                OR (period = 60 AND starts_at >= {a} AND starts_at < {b})"
             .replace("{a}", &minutes_from.to_string())
             .replace("{b}", &hours_from.to_string());
-    let parts = Part::find_by_statement(Statement::from_string(db.get_database_backend(), sql))
-        .all(db)
-        .await?;
+    let parts = Part::find_by_statement(Statement::from_string(db.get_database_backend(), sql)).all(db).await?;
 
     let mut codec = Codec::new();
     let mut methods = BTreeMap::<(String, String), Sum>::new();
@@ -140,18 +135,12 @@ pub(super) async fn read(db: &Db, hours: u32, now: i64) -> Result<Statistics> {
     for sum in methods.values() {
         all.add(sum);
     }
-    let methods = methods
-        .into_iter()
-        .map(|((service_name, method_name), sum)| MethodNumbers {
-            service_name,
-            method_name,
-            numbers: sum.numbers(),
-        });
-    Ok(Statistics {
-        hours,
-        all: all.numbers(),
-        methods: methods.collect(),
-    })
+    let methods = methods.into_iter().map(|((service_name, method_name), sum)| MethodNumbers {
+        service_name,
+        method_name,
+        numbers: sum.numbers(),
+    });
+    Ok(Statistics { hours, all: all.numbers(), methods: methods.collect() })
 }
 
 /// Where the minutes begin, and where the hours do that follow them.
@@ -173,11 +162,7 @@ struct Sum {
 
 impl Default for Sum {
     fn default() -> Self {
-        Self {
-            numbers: Numbers::default(),
-            duration_us: 0,
-            histogram: Histogram::new(),
-        }
+        Self { numbers: Numbers::default(), duration_us: 0, histogram: Histogram::new() }
     }
 }
 
@@ -231,9 +216,6 @@ mod tests {
         assert_eq!(edges(1, hour + 90), (hour - 3600 + 60, hour));
         assert_eq!(edges(24, hour + 3599), (hour - 23 * 3600 - 60, hour - 23 * 3600));
         assert_eq!(edges(1, hour), (hour - 3600, hour - 3600));
-        assert_eq!(
-            edges(24 * 30, hour + 90),
-            (hour - 24 * 30 * 3600, hour - 24 * 30 * 3600)
-        );
+        assert_eq!(edges(24 * 30, hour + 90), (hour - 24 * 30 * 3600, hour - 24 * 30 * 3600));
     }
 }

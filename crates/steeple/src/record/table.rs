@@ -3,10 +3,7 @@
 //! The columns are the original's, with two more sizes (messages) and the duration in microseconds. Must never: be
 //! written through; rows come from the recorder alone.
 
-#![expect(
-    missing_docs,
-    reason = "the derive makes public items that are SeaORM's and not described here"
-)]
+#![expect(missing_docs, reason = "the derive makes public items that are SeaORM's and not described here")]
 
 use sea_orm::entity::prelude::*;
 use serde::Serialize;

@@ -95,12 +95,7 @@ impl Tally {
         let second = completed_at.div_euclid(1_000_000).max(self.forgotten);
         let micros = outcome.duration.as_micros() as u64;
         for period in PERIODS {
-            let key = Key {
-                period,
-                starts_at: second - second.rem_euclid(period),
-                name,
-                code: outcome.code as i16,
-            };
+            let key = Key { period, starts_at: second - second.rem_euclid(period), name, code: outcome.code as i16 };
             if period == MINUTE && self.cells.len() >= CELLS && !self.cells.contains_key(&key) {
                 continue;
             }
@@ -130,10 +125,7 @@ impl Tally {
             self.strangers += 1;
         }
         let name = self.labels.len() as u32;
-        self.labels.push((
-            shortened(&method.service, NAME_LIMIT).into(),
-            shortened(&method.name, NAME_LIMIT).into(),
-        ));
+        self.labels.push((shortened(&method.service, NAME_LIMIT).into(), shortened(&method.name, NAME_LIMIT).into()));
         self.names.insert(method.path.as_str().into(), name);
         name
     }
@@ -144,14 +136,7 @@ impl Tally {
 
     /// The rows that changed since they were last [`settled`](Self::settled).
     pub(super) fn rows(&mut self) -> Vec<StatsRow> {
-        let Self {
-            node,
-            labels,
-            cells,
-            changed,
-            codec,
-            ..
-        } = self;
+        let Self { node, labels, cells, changed, codec, .. } = self;
         let row = |key: &Key| {
             let cell = cells.get(key)?;
             let (service, method) = &labels[key.name as usize];
@@ -184,8 +169,7 @@ impl Tally {
     /// Forgets what ended before `second` and is in the database.
     pub(super) fn forget_before(&mut self, second: i64) {
         self.forgotten = self.forgotten.max(second);
-        self.cells
-            .retain(|key, cell| cell.changed || key.starts_at + key.period > second);
+        self.cells.retain(|key, cell| cell.changed || key.starts_at + key.period > second);
     }
 }
 
@@ -224,12 +208,7 @@ mod tests {
         for code in [Code::Ok, Code::Ok, Code::NotFound] {
             tally.add(&closed("/a.B/C", code));
         }
-        tally.add(&Call::open(
-            RequestId::of(None),
-            Arc::new(Method::other("/a.B/C")),
-            None,
-            None,
-        ));
+        tally.add(&Call::open(RequestId::of(None), Arc::new(Method::other("/a.B/C")), None, None));
         let rows = tally.rows();
         for period in PERIODS {
             let calls = |code: Code| -> i64 {
@@ -239,8 +218,7 @@ mod tests {
             assert_eq!((calls(Code::Ok), calls(Code::NotFound)), (2, 1));
         }
         assert!(
-            rows.iter()
-                .all(|row| row.starts_at % i64::from(row.period) == 0 && row.request_bytes == row.calls * 10)
+            rows.iter().all(|row| row.starts_at % i64::from(row.period) == 0 && row.request_bytes == row.calls * 10)
         );
         tally.settled();
         assert!(tally.rows().is_empty() && !tally.has_changed());
@@ -248,12 +226,7 @@ mod tests {
         tally.forget_before(later);
         assert!(tally.cells.is_empty());
         tally.add(&closed("/a.B/C", Code::Ok));
-        assert!(
-            tally
-                .rows()
-                .iter()
-                .all(|row| row.starts_at + i64::from(row.period) > later)
-        );
+        assert!(tally.rows().iter().all(|row| row.starts_at + i64::from(row.period) > later));
     }
 
     #[test]
@@ -265,11 +238,6 @@ mod tests {
         assert!(tally.labels.len() <= STRANGERS + 1);
         let of = |row: &&StatsRow| row.period == 3600;
         assert_eq!(tally.rows().iter().filter(of).map(|row| row.calls).sum::<i64>(), 5000);
-        assert!(
-            tally
-                .rows()
-                .iter()
-                .any(|row| row.service_name == OTHER && row.calls >= 4900 / 2)
-        );
+        assert!(tally.rows().iter().any(|row| row.service_name == OTHER && row.calls >= 4900 / 2));
     }
 }

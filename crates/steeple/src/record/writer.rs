@@ -11,9 +11,7 @@
 //! Must never: hold a lock while it writes, or lose a call without counting it.
 
 use std::{
-    collections::VecDeque,
     io::Write,
-    mem,
     sync::{
         Arc,
         atomic::Ordering::{Acquire, Relaxed},
@@ -28,23 +26,12 @@ use super::{
     console,
     recorder::Shared,
     row::written,
-    sink::{Batch, Failure, Sink, Target},
-    stats::{HOUR_DAYS, MINUTE_DAYS},
-    tally::{HOUR, MINUTE, StatsRow, Tally},
+    sink::Target,
+    store::Store,
 };
-use crate::clock;
 
-/// Between two attempts while the database is away: from, to.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// While the server stops, attempts come quicker.
 const BACK_OFF_STOPPING: Duration = Duration::from_millis(50);
-/// Between two warnings of the same kind.
-const WARN_EVERY: Duration = Duration::from_secs(5);
-/// Between two sweeps for old rows.
-const SWEEP_EVERY: Duration = Duration::from_mins(5);
-/// `Call::row` of a call whose pending row was refused: it is not offered again while it runs.
-const REFUSED: i64 = -1;
-const DAY: i64 = 86_400;
 /// All successes, for [`Sampler::share`].
 const WHOLE: u64 = 1 << 32;
 
@@ -73,26 +60,6 @@ struct Sampler {
     due: u64,
 }
 
-/// Everything that has to do with the database.
-struct Store {
-    target: Target,
-    /// `None` while the database is away.
-    sink: Option<Sink>,
-    tally: Tally,
-    /// Closed calls that wait to be written, oldest first.
-    backlog: VecDeque<Arc<Call>>,
-    /// The batch at hand: taken from the backlog, counted in the statistics, not yet written.
-    writing: Vec<Arc<Call>>,
-    /// Running calls that wait for their first row.
-    pending: Vec<Arc<Call>>,
-    looked_at_running: Instant,
-    retry_at: Option<Instant>,
-    back_off: Duration,
-    warned: Option<Instant>,
-    retention_days: u32,
-    sweep_at: Instant,
-}
-
 impl Writer {
     pub(super) fn new(
         config: &Config,
@@ -102,37 +69,15 @@ impl Writer {
     ) -> Self {
         let lines = match config.console {
             ConsoleLines::Off => None,
-            which => Some(Lines {
-                output,
-                which,
-                format: config.format,
-                text: String::new(),
-            }),
+            which => Some(Lines { output, which, format: config.format, text: String::new() }),
         };
-        let now = Instant::now();
-        let store = target.map(|target| Store {
-            target,
-            sink: None,
-            tally: Tally::new(),
-            backlog: VecDeque::new(),
-            writing: Vec::new(),
-            pending: Vec::new(),
-            looked_at_running: now,
-            retry_at: None,
-            back_off: BACK_OFF.0,
-            warned: None,
-            retention_days: config.retention_days,
-            sweep_at: now,
-        });
+        let store = target.map(|target| Store::new(target, config.retention_days));
         Self {
             shared,
             flush_interval: config.flush_interval,
             batch: config.batch,
             lines,
-            sampler: Sampler {
-                share: (config.sample_successes * WHOLE as f64).ceil() as u64,
-                due: 0,
-            },
+            sampler: Sampler { share: (config.sample_successes * WHOLE as f64).ceil() as u64, due: 0 },
             store,
         }
     }
@@ -151,10 +96,7 @@ impl Writer {
                 store.pass(&self.shared, self.batch, self.flush_interval);
             }
             let Some(deadline) = stop else { continue };
-            let settled = self
-                .store
-                .as_ref()
-                .is_none_or(|store| store.waiting() == 0 && store.retry_at.is_none());
+            let settled = self.store.as_ref().is_none_or(Store::is_settled);
             if settled && self.shared.queue.is_empty() {
                 break;
             }
@@ -183,6 +125,8 @@ impl Writer {
     fn take(&mut self) {
         let waiting = self.shared.queue.len();
         let mut dropped = 0;
+        // Counted before they leave the queue: nobody at the door may see room that is not there.
+        self.shared.expect_backlog(self.backlog() + waiting);
         for _ in 0..waiting {
             let Some(call) = self.shared.queue.pop() else { break };
             if let Some(lines) = &mut self.lines {
@@ -190,37 +134,36 @@ impl Writer {
             }
             let Some(store) = &mut self.store else { continue };
             if !self.sampler.wants(&call) {
-                store.tally.add(&call);
+                store.count_only(&call);
             } else if store.waiting() < self.shared.queue.capacity() {
-                store.backlog.push_back(call);
+                store.push(call);
             } else {
-                store.tally.add(&call);
+                store.count_only(&call);
                 dropped += 1;
             }
         }
         if dropped > 0 {
             self.shared.count_dropped(dropped);
         }
-        self.shared.set_backlog(self.store.as_ref().map_or(0, Store::waiting));
+        self.shared.set_backlog(self.backlog());
         if let Some(lines) = &mut self.lines {
             lines.print();
         }
+    }
+
+    fn backlog(&self) -> usize {
+        self.store.as_ref().map_or(0, Store::waiting)
     }
 
     /// Time is up: what still waits is lost.
     fn give_up(&mut self) {
         self.take();
         let Some(store) = &mut self.store else { return };
-        let lost = store.waiting();
-        store.backlog.clear();
-        store.writing.clear();
+        let lost = store.clear();
         self.shared.count_dropped(lost as u64);
         self.shared.set_backlog(0);
         if lost > 0 {
-            tracing::error!(
-                lost,
-                "the request log could not be written before the server had to stop"
-            );
+            tracing::error!(lost, "the request log could not be written before the server had to stop");
         }
     }
 }
@@ -238,10 +181,7 @@ impl Lines {
             return;
         }
         // Nobody reads any more: the rows still say it all.
-        let _ = self
-            .output
-            .write_all(self.text.as_bytes())
-            .and_then(|()| self.output.flush());
+        let _ = self.output.write_all(self.text.as_bytes()).and_then(|()| self.output.flush());
         self.text.clear();
         self.text.shrink_to(1 << 20);
     }
@@ -249,9 +189,7 @@ impl Lines {
 
 impl Sampler {
     fn wants(&mut self, call: &Call) -> bool {
-        let success = call
-            .outcome()
-            .is_some_and(|outcome| State::of(outcome.code) == State::Success);
+        let success = call.outcome().is_some_and(|outcome| State::of(outcome.code) == State::Success);
         if !success || self.share >= WHOLE || written(call).is_some() {
             return true;
         }
@@ -259,191 +197,5 @@ impl Sampler {
         let wanted = self.due >= WHOLE;
         self.due %= WHOLE;
         wanted
-    }
-}
-
-impl Store {
-    fn pass(&mut self, shared: &Shared, batch: usize, flush_interval: Duration) {
-        let now = Instant::now();
-        if self.retry_at.is_some_and(|moment| now < moment) && shared.stopping().is_none() {
-            return;
-        }
-        if now.duration_since(self.looked_at_running) >= flush_interval || shared.stopping().is_some() {
-            self.looked_at_running = now;
-            // After the queue was emptied: whoever is still without an outcome is in no batch of this pass.
-            let due = |call: &Call| {
-                call.row.load(Relaxed) == 0 && call.outcome().is_none() && call.started().elapsed() >= flush_interval
-            };
-            self.pending = shared.running.collect(due);
-        }
-        match self.write(shared, batch) {
-            Ok(()) => self.came_back(),
-            Err(failure) => self.went_away(&failure, shared),
-        }
-    }
-
-    fn write(&mut self, shared: &Shared, batch: usize) -> Result<(), Failure> {
-        loop {
-            if self.writing.is_empty() {
-                self.writing.extend(self.backlog.drain(..batch.min(self.backlog.len())));
-                self.writing.iter().for_each(|call| self.tally.add(call));
-            }
-            // A call that has closed is in a batch or will be; its row must not be written twice.
-            self.pending.retain(|call| call.outcome().is_none());
-            if self.writing.is_empty() && self.pending.is_empty() && !self.tally.has_changed() {
-                break;
-            }
-            let result = self.write_batch(shared);
-            shared.set_backlog(self.waiting());
-            result?;
-        }
-        self.forget(shared);
-        self.sweep();
-        Ok(())
-    }
-
-    fn waiting(&self) -> usize {
-        self.writing.len() + self.backlog.len()
-    }
-
-    fn sink(sink: &mut Option<Sink>, target: &Target) -> Result<Sink, Failure> {
-        sink.take().map_or_else(|| target.connect(), Ok)
-    }
-
-    /// Everything in one transaction: rows and the statistics that count them.
-    fn write_batch(&mut self, shared: &Shared) -> Result<(), Failure> {
-        let mut sink = Self::sink(&mut self.sink, &self.target)?;
-        let stats = self.tally.rows();
-        match sink.write(&Batch {
-            closed: &self.writing,
-            pending: &self.pending,
-            stats: &stats,
-        }) {
-            Ok(ids) => {
-                for (call, id) in self.pending.drain(..).zip(ids) {
-                    call.row.store(id, Relaxed);
-                }
-                self.tally.settled();
-                shared.count_written(self.writing.len() as u64);
-                self.writing.clear();
-            }
-            Err(failure) if failure.data => self.write_in_parts(shared, &mut sink, &stats)?,
-            Err(failure) => return Err(failure),
-        }
-        self.sink = Some(sink);
-        Ok(())
-    }
-
-    /// Finds what the database refuses, by halves, and writes the rest.
-    fn write_in_parts(&mut self, shared: &Shared, sink: &mut Sink, stats: &[StatsRow]) -> Result<(), Failure> {
-        let mut size = self.writing.len().div_ceil(2);
-        while !self.writing.is_empty() {
-            let part = size.clamp(1, self.writing.len());
-            match sink.write(&Batch {
-                closed: &self.writing[..part],
-                ..Batch::default()
-            }) {
-                Ok(_) => {
-                    self.writing.drain(..part);
-                    shared.count_written(part as u64);
-                    size = part * 2;
-                }
-                Err(failure) if failure.data && part == 1 => {
-                    let call = self.writing.remove(0);
-                    shared.count_dropped(1);
-                    self.refused(&failure, &call);
-                }
-                Err(failure) if failure.data => size = part / 2,
-                Err(failure) => return Err(failure),
-            }
-        }
-        for call in mem::take(&mut self.pending) {
-            match sink.write(&Batch {
-                pending: std::slice::from_ref(&call),
-                ..Batch::default()
-            }) {
-                Ok(ids) => call.row.store(ids.first().copied().unwrap_or(REFUSED), Relaxed),
-                Err(failure) if failure.data => call.row.store(REFUSED, Relaxed),
-                Err(failure) => return Err(failure),
-            }
-        }
-        match sink.write(&Batch {
-            stats,
-            ..Batch::default()
-        }) {
-            Err(failure) if !failure.data => return Err(failure),
-            Err(failure) => tracing::error!(%failure, "the database refuses statistics of the request log"),
-            Ok(_) => {}
-        }
-        self.tally.settled();
-        Ok(())
-    }
-
-    fn refused(&mut self, failure: &Failure, call: &Call) {
-        if self.may_warn() {
-            let (request_id, method) = (call.id().to_string(), &*call.method().path);
-            tracing::warn!(%failure, request_id, method, "the database refuses a row of the request log; dropped it");
-        }
-    }
-
-    fn went_away(&mut self, failure: &Failure, shared: &Shared) {
-        self.sink = None;
-        self.retry_at = Some(Instant::now() + self.back_off);
-        self.back_off = (self.back_off * 2).min(BACK_OFF.1);
-        if self.may_warn() {
-            let (waiting, dropped) = (self.waiting(), shared.dropped());
-            tracing::warn!(%failure, waiting, dropped, "the request log cannot be written; rows wait, calls go on");
-        }
-    }
-
-    fn came_back(&mut self) {
-        if self.retry_at.take().is_some() {
-            self.back_off = BACK_OFF.0;
-            tracing::info!("the request log is written again");
-        }
-    }
-
-    fn may_warn(&mut self) -> bool {
-        let now = Instant::now();
-        let due = self.warned.is_none_or(|last| now.duration_since(last) >= WARN_EVERY);
-        if due {
-            self.warned = Some(now);
-        }
-        due
-    }
-
-    /// Minutes and hours that no call can end in any more need not stay in memory.
-    fn forget(&mut self, shared: &Shared) {
-        if shared.queue.is_empty() {
-            self.tally.forget_before(clock::now().timestamp() - 2 * MINUTE);
-        }
-    }
-
-    /// Deletes old rows, a few at a time, so that writing never waits long.
-    fn sweep(&mut self) {
-        let now = Instant::now();
-        let Some(sink) = self.sink.as_mut().filter(|_| now >= self.sweep_at) else {
-            return;
-        };
-        let seconds = clock::now().timestamp();
-        let mut swept = || {
-            if self.retention_days > 0 {
-                let before = seconds - i64::from(self.retention_days) * DAY;
-                if sink.delete_before(before * 1_000_000)? {
-                    return Ok(true);
-                }
-            }
-            sink.delete_stats_before(MINUTE, seconds - MINUTE_DAYS * DAY)?;
-            sink.delete_stats_before(HOUR, seconds - HOUR_DAYS * DAY)?;
-            Ok::<_, Failure>(false)
-        };
-        match swept() {
-            Ok(true) => {}
-            Ok(false) => self.sweep_at = now + SWEEP_EVERY,
-            Err(failure) => {
-                self.sweep_at = now + SWEEP_EVERY;
-                tracing::warn!(%failure, "old rows of the request log could not be deleted");
-            }
-        }
     }
 }

@@ -134,12 +134,7 @@ impl Config {
             ("max_connections", self.max_connections),
             ("max_header_list_bytes", self.max_header_list_bytes as usize),
         ];
-        wrong.extend(
-            above_zero
-                .iter()
-                .filter(|(_, n)| *n == 0)
-                .map(|(key, _)| (*key, "must be above 0".to_owned())),
-        );
+        wrong.extend(above_zero.iter().filter(|(_, n)| *n == 0).map(|(key, _)| (*key, "must be above 0".to_owned())));
         let times = [
             ("handshake_timeout", Some(self.handshake_timeout)),
             ("header_timeout", Some(self.header_timeout)),
@@ -158,17 +153,10 @@ fn address(text: &str) -> Result<(&str, u16), String> {
         || format!("\"{text}\" is no address; write host:port, such as \"127.0.0.1:8000\" or \"[::]:50051\"");
     let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
     let port = port.parse().map_err(|_| malformed())?;
-    let named = !host.is_empty()
-        && host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
     // A name made of digits and dots only is a mistyped IPv4 address, not a name to look up.
     let digits = host.chars().all(|c| c.is_ascii_digit() || c == '.');
-    if text.parse::<SocketAddr>().is_ok() || (named && !digits) {
-        Ok((host, port))
-    } else {
-        Err(malformed())
-    }
+    if text.parse::<SocketAddr>().is_ok() || (named && !digits) { Ok((host, port)) } else { Err(malformed()) }
 }
 
 /// Two listeners cannot share a port on the same address, nor when one listens on every address.
@@ -218,24 +206,15 @@ mod tests {
     #[test]
     fn one_port_is_not_given_twice() {
         assert_eq!(wrong(|c| c.http = "127.0.0.1:50051".to_owned()), ["http"]);
-        assert_eq!(
-            wrong(|c| (c.grpc, c.http) = ("10.0.0.1:80".to_owned(), "10.0.0.2:80".to_owned())),
-            [""; 0]
-        );
-        assert_eq!(
-            wrong(|c| (c.grpc, c.http) = ("[::1]:0".to_owned(), "[::1]:0".to_owned())),
-            [""; 0]
-        );
+        assert_eq!(wrong(|c| (c.grpc, c.http) = ("10.0.0.1:80".to_owned(), "10.0.0.2:80".to_owned())), [""; 0]);
+        assert_eq!(wrong(|c| (c.grpc, c.http) = ("[::1]:0".to_owned(), "[::1]:0".to_owned())), [""; 0]);
     }
 
     #[test]
     fn sizes_and_times_of_zero_are_refused() {
         assert_eq!(wrong(|c| c.max_concurrent_streams = 0), ["max_concurrent_streams"]);
         assert_eq!(wrong(|c| c.header_timeout = Duration::ZERO), ["header_timeout"]);
-        assert_eq!(
-            wrong(|c| c.max_connection_age = Some(Duration::ZERO)),
-            ["max_connection_age"]
-        );
+        assert_eq!(wrong(|c| c.max_connection_age = Some(Duration::ZERO)), ["max_connection_age"]);
         assert_eq!(wrong(|c| c.keepalive_interval = Duration::ZERO), [""; 0]);
     }
 }

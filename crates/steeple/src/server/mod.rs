@@ -15,7 +15,13 @@ mod reflection;
 mod running;
 mod start;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 pub use config::{Compression, Config};
 pub use guard::ListenError;
@@ -30,7 +36,8 @@ use crate::{
     interceptor::{Interceptor, Link, Pipeline},
 };
 
-type Answering = BoxCloneSyncService<::http::Request<Body>, ::http::Response<Body>, std::convert::Infallible>;
+/// The pipeline with its type erased, as a tower layer is given it.
+type Answering = BoxCloneSyncService<::http::Request<Body>, ::http::Response<Body>, Infallible>;
 type Around = Box<dyn FnOnce(Answering) -> Answering + Send>;
 
 /// A site that can be served.
@@ -84,7 +91,7 @@ impl Server {
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<Answering> + Send + 'static,
-        L::Service: Service<::http::Request<Body>, Response = ::http::Response<Body>, Error = std::convert::Infallible>
+        L::Service: Service<::http::Request<Body>, Response = ::http::Response<Body>, Error = Infallible>
             + Clone
             + Send
             + Sync
@@ -123,9 +130,40 @@ impl Server {
     }
 }
 
-/// The pipeline with the site's tower layers around it.
-fn surround(pipeline: Pipeline, around: Vec<Around>) -> Answering {
-    around.into_iter().fold(BoxCloneSyncService::new(pipeline), |inner, layer| layer(inner))
+/// The pipeline, with the site's tower layers around it where there are any: without, a call pays nothing for them.
+#[derive(Clone)]
+enum Surrounded {
+    Bare(Pipeline),
+    Layered(Answering),
+}
+
+impl Surrounded {
+    fn new(pipeline: Pipeline, around: Vec<Around>) -> Self {
+        if around.is_empty() {
+            return Self::Bare(pipeline);
+        }
+        Self::Layered(around.into_iter().fold(BoxCloneSyncService::new(pipeline), |inner, layer| layer(inner)))
+    }
+}
+
+impl Service<::http::Request<Body>> for Surrounded {
+    type Response = ::http::Response<Body>;
+    type Error = Infallible;
+    type Future = <Pipeline as Service<::http::Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        match self {
+            Self::Bare(pipeline) => pipeline.poll_ready(cx),
+            Self::Layered(answering) => answering.poll_ready(cx),
+        }
+    }
+
+    fn call(&mut self, request: ::http::Request<Body>) -> Self::Future {
+        match self {
+            Self::Bare(pipeline) => pipeline.call(request),
+            Self::Layered(answering) => answering.call(request),
+        }
+    }
 }
 
 impl fmt::Debug for Server {

@@ -7,7 +7,11 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
-use super::{Answering, Plan, guard::Incoming, health::{Health, Readiness}};
+use super::{
+    Plan, Surrounded,
+    guard::Incoming,
+    health::{Health, Readiness},
+};
 use crate::{
     config::Config,
     db::Db,
@@ -56,26 +60,26 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
-    pub answering: Answering,
+    pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
     pub router: Router,
-    pub health_interval: Duration,
 }
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router, health_interval } = parts;
+        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
-        let transport = transport(&config).serve_with_incoming_shutdown(answering, incoming, draining.clone().cancelled_owned());
+        let transport =
+            transport(&config).serve_with_incoming_shutdown(answering, incoming, draining.clone().cancelled_owned());
         let served = tokio::spawn(async move {
             if let Err(error) = transport.await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the grpc listener ended");
             }
         });
         let mut tasks = vec![
-            tokio::spawn(health.clone().watch(db.clone(), health_interval, draining.clone())),
+            tokio::spawn(health.clone().watch(db.clone(), draining.clone())),
             tokio::spawn(upkeep(metrics.clone(), draining.clone())),
         ];
         let http = http.and_then(|listener| {
@@ -138,8 +142,12 @@ impl Running {
             task.abort();
         }
         let lost = match &self.recorder {
-            // What a full queue dropped, by policy and counted, is not lost here.
-            Some(recorder) => recorder.finish(AFTERMATH).await.lost.saturating_sub(recorder.dropped()),
+            // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
+            // end counts as dropped as well.
+            Some(recorder) => {
+                let dropped = recorder.dropped();
+                recorder.finish(AFTERMATH).await.lost.saturating_sub(dropped)
+            }
             None => 0,
         };
         if lost > 0 {

@@ -9,7 +9,7 @@ use tonic::{
 };
 
 use super::{
-    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, surround,
+    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, Surrounded,
 };
 use crate::{
     app::{FoundService, Setup},
@@ -95,31 +95,17 @@ impl Server {
         } else {
             None
         };
-        let health = Health::new(plan.services.iter().map(|planned| planned.found.name));
+        let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
 
-        let answering = surround(Pipeline::new(shared.clone(), routes), self.around);
+        let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router = http::router(health.clone(), metrics.clone());
         health.set(health::check(&db).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        let health_interval = self.health_interval;
-        Ok(Running::serve(Parts {
-            config,
-            plan,
-            db,
-            recorder,
-            metrics,
-            health,
-            shared,
-            answering,
-            incoming,
-            http,
-            router,
-            health_interval,
-        }))
+        Ok(Running::serve(Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router }))
     }
 
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.

@@ -98,14 +98,8 @@ fn later_sources_win_key_by_key() {
     let origin = |key: &str| config.origins.of(key).map(ToString::to_string);
     assert_eq!(config.files(), ["steeple.toml", "steeple.production.toml"]);
     assert_eq!(origin("server.grpc").as_deref(), Some("steeple.toml:2"));
-    assert_eq!(
-        origin("server.max_workers").as_deref(),
-        Some("steeple.production.toml:2")
-    );
-    assert_eq!(
-        origin("server.max_connections").as_deref(),
-        Some("STEEPLE_SERVER__MAX_CONNECTIONS")
-    );
+    assert_eq!(origin("server.max_workers").as_deref(), Some("steeple.production.toml:2"));
+    assert_eq!(origin("server.max_connections").as_deref(), Some("STEEPLE_SERVER__MAX_CONNECTIONS"));
     assert_eq!(origin("server.max_concurrent_streams").as_deref(), Some("command line"));
     assert_eq!(origin("server.max_header_list_bytes"), None);
 }
@@ -131,10 +125,7 @@ fn text_of_the_environment_gets_the_type_of_its_key() {
     assert!((config.log.sample_successes - 0.25).abs() < f64::EPSILON);
     assert_eq!(config.calls.max_deadline, None, "empty text unsets an optional key");
     assert_eq!(config.database.max_connections, Some(7));
-    assert_eq!(
-        config.apps.enabled_apps,
-        Some(vec!["crypto".to_owned(), "users".to_owned()])
-    );
+    assert_eq!(config.apps.enabled_apps, Some(vec!["crypto".to_owned(), "users".to_owned()]));
     assert!(config.apps.enabled("crypto") && !config.apps.enabled("shop"));
     assert_eq!(config.apps.custom_services["crypto"], "crypto.CryptoService");
 }
@@ -178,10 +169,7 @@ fn a_value_that_is_no_text_is_refused_if_it_is_ours() {
     let load = |name: &str| Config::load(Path::new("nowhere"), [(OsString::from(name), broken())], &[]);
     assert!(load("HOME").is_ok());
     let problems = load("STEEPLE_SERVER__GRPC").unwrap_err();
-    assert_eq!(
-        problems.iter().next().unwrap().to_string(),
-        "STEEPLE_SERVER__GRPC: server.grpc: is not UTF-8 text"
-    );
+    assert_eq!(problems.iter().next().unwrap().to_string(), "STEEPLE_SERVER__GRPC: server.grpc: is not UTF-8 text");
 }
 
 // === problems ===
@@ -191,7 +179,9 @@ fn everything_wrong_is_told_at_once() {
     let problems = Site::new(
         "grpc = 1\n\n[server]\ngrcp = \"[::]:1\"\nmax_workers = \"many\"\nhttp = \"nowhere\"\ndrain = 30\n\
          max_concurrent_streams = 99999999999\ncompression = [\"zip\"]\nreflection = \"yes\"\n\n[sevrer]\n[log]\n\
-         queue = 0\nbatch = 0\non_full = \"explode\"\nsample_successes = 2\n[apps.enabled_apps]\na = 1\n",
+         queue = 0\nbatch = 0\non_full = \"explode\"\nsample_successes = 2\n\
+         [database]\nurl = \"oracle://u:hunter2@h/d\"\nmax_connections = 0\n\
+         [apps.enabled_apps]\na = 1\n",
     )
     .variable("STEEPLE_SERVER__GRCP", "[::]:2")
     .variable("STEEPLE_SERVER_GRPC", "[::]:2")
@@ -214,38 +204,22 @@ fn a_wrong_environment_names_the_three() {
 
 #[test]
 fn a_file_that_is_not_toml_is_told_with_its_line_and_the_rest_is_still_judged() {
-    let problems = Site::new("[server]\nmax_workers = 1\nhttp = \n[[\n")
-        .variable("STEEPLE_SERVER__GRPC", "x")
-        .problems();
-    assert!(
-        problems[0].starts_with("steeple.toml:3: is not TOML: "),
-        "{problems:#?}"
-    );
-    assert!(
-        problems
-            .iter()
-            .any(|problem| problem.starts_with("STEEPLE_SERVER__GRPC: server.grpc: ")),
-        "{problems:#?}"
-    );
+    let problems =
+        Site::new("[server]\nmax_workers = 1\nhttp = \n[[\n").variable("STEEPLE_SERVER__GRPC", "x").problems();
+    assert!(problems[0].starts_with("steeple.toml:3: is not TOML: "), "{problems:#?}");
+    assert!(problems.iter().any(|problem| problem.starts_with("STEEPLE_SERVER__GRPC: server.grpc: ")), "{problems:#?}");
 }
 
 #[test]
 fn the_environment_is_not_chosen_in_a_file() {
     let problems = Site::new("env = \"production\"").problems();
-    assert_eq!(
-        problems,
-        ["steeple.toml:1: env: the environment is chosen by the variable STEEPLE_ENV, not here"]
-    );
+    assert_eq!(problems, ["steeple.toml:1: env: the environment is chosen by the variable STEEPLE_ENV, not here"]);
 }
 
 #[test]
 fn labels_are_checked_against_the_apps_of_the_site() {
     let config = Site::new("[apps]\nenabled_apps = [\"crypto\", \"wallet\"]\n[settings.crypt]\na = 1").loaded();
-    let problems: Vec<_> = config
-        .check_labels(&["crypto", "wallets"])
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let problems: Vec<_> = config.check_labels(&["crypto", "wallets"]).iter().map(ToString::to_string).collect();
     assert_eq!(
         problems,
         [
@@ -261,9 +235,8 @@ fn labels_are_checked_against_the_apps_of_the_site() {
 fn a_secret_may_be_a_reference() {
     let by_variable = Site::new("[database]\nurl = \"env:DATABASE_URL\"").variable("DATABASE_URL", "mysql://u:pw@h/d");
     assert_eq!(by_variable.loaded().database.url, "mysql://u:pw@h/d");
-    let by_file = Site::default()
-        .variable("STEEPLE_DATABASE__URL", "file:run/url")
-        .file("run/url", "mysql://u:pw@h/d\n");
+    let by_file =
+        Site::default().variable("STEEPLE_DATABASE__URL", "file:run/url").file("run/url", "mysql://u:pw@h/d\n");
     assert_eq!(by_file.loaded().database.url, "mysql://u:pw@h/d");
 
     assert_eq!(
@@ -271,18 +244,13 @@ fn a_secret_may_be_a_reference() {
         ["steeple.toml:2: database.url: refers to the environment variable DATABASE_URL, which is not set; set it"]
     );
     let missing = &Site::new("[database]\nurl = \"file:gone\"").problems()[0];
-    assert!(
-        missing.starts_with("steeple.toml:2: database.url: refers to the file "),
-        "{missing}"
-    );
+    assert!(missing.starts_with("steeple.toml:2: database.url: refers to the file "), "{missing}");
     assert!(missing.contains("gone, which cannot be read"), "{missing}");
 }
 
 #[test]
 fn only_keys_that_may_be_secret_follow_references() {
-    let problems = Site::new("[server]\ngrpc = \"env:ADDRESS\"")
-        .variable("ADDRESS", "[::]:1")
-        .problems();
+    let problems = Site::new("[server]\ngrpc = \"env:ADDRESS\"").variable("ADDRESS", "[::]:1").problems();
     assert!(problems[0].contains("\"env:ADDRESS\" is no address"), "{problems:#?}");
 }
 
@@ -328,15 +296,7 @@ fn an_app_reads_its_settings_as_its_own_type() {
         .loaded();
     let crypto: Crypto = config.settings("crypto").unwrap();
     let limits = Limits { per_day: Some(4) };
-    assert_eq!(
-        crypto,
-        Crypto {
-            fee: 0.5,
-            symbols: vec!["BTC".to_owned()],
-            pin: "0042".to_owned(),
-            limits
-        }
-    );
+    assert_eq!(crypto, Crypto { fee: 0.5, symbols: vec!["BTC".to_owned()], pin: "0042".to_owned(), limits });
     assert_eq!(config.settings::<Limits>("another").unwrap(), Limits::default());
 }
 
@@ -344,9 +304,7 @@ fn an_app_reads_its_settings_as_its_own_type() {
 fn settings_that_do_not_fit_are_told_with_place_and_key() {
     let problem = |site: Site| site.loaded().settings::<Crypto>("crypto").unwrap_err().to_string();
     assert_eq!(
-        problem(Site::new(
-            "[settings.crypto]\nfee = 1\n\n[settings.crypto.limits]\nper_dya = 3"
-        )),
+        problem(Site::new("[settings.crypto]\nfee = 1\n\n[settings.crypto.limits]\nper_dya = 3")),
         "steeple.toml:5: settings.crypto.limits.per_dya: unknown key; did you mean per_day?"
     );
     assert_eq!(
@@ -380,10 +338,7 @@ fn check_golden(name: &str, found: &str, expected: &str) {
     if std::env::var_os("STEEPLE_UPDATE_GOLDEN").is_some() {
         fs::write(golden(name), found).unwrap();
     } else {
-        assert_eq!(
-            found, expected,
-            "{name} differs; STEEPLE_UPDATE_GOLDEN=1 cargo test writes it"
-        );
+        assert_eq!(found, expected, "{name} differs; STEEPLE_UPDATE_GOLDEN=1 cargo test writes it");
     }
 }
 
@@ -399,10 +354,7 @@ fn the_default_file_is_as_reviewed() {
 #[test]
 fn the_default_file_changes_nothing_and_uncommented_every_key_is_accepted() {
     let file = Config::default_toml();
-    assert_eq!(
-        Site::new(file.as_str()).loaded().redacted(),
-        Config::default().redacted()
-    );
+    assert_eq!(Site::new(file.as_str()).loaded().redacted(), Config::default().redacted());
 
     let uncommented = file.lines().map(uncomment).collect::<Vec<_>>().join("\n");
     let config = Site::new(uncommented.as_str()).loaded();
@@ -410,10 +362,7 @@ fn the_default_file_changes_nothing_and_uncommented_every_key_is_accepted() {
     set.remove("settings");
     for (section, keys) in set {
         for key in keys.as_table().unwrap().keys() {
-            assert!(
-                config.origins.of(&format!("{section}.{key}")).is_some(),
-                "{section}.{key} was not read"
-            );
+            assert!(config.origins.of(&format!("{section}.{key}")).is_some(), "{section}.{key} was not read");
         }
     }
 }
@@ -431,30 +380,15 @@ fn every_key_of_every_section_is_in_the_default_file() {
     // A section's type names its fields when it refuses one: nothing can be added without being described.
     let file = Config::default_toml();
     let fields = |error: toml::de::Error| {
-        let (_, names) = error
-            .message()
-            .split_once("expected ")
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .unwrap();
-        names
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        let (_, names) = error.message().split_once("expected ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        names.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
     };
     let nonsense = "nonsense = 1";
     let sections = [
-        (
-            "server",
-            fields(toml::from_str::<steeple::server::Config>(nonsense).unwrap_err()),
-        ),
+        ("server", fields(toml::from_str::<steeple::server::Config>(nonsense).unwrap_err())),
         ("database", fields(refusal_of(|config| &config.database, nonsense))),
         ("log", fields(refusal_of(|config| &config.log, nonsense))),
-        (
-            "calls",
-            fields(toml::from_str::<steeple::interceptor::Config>(nonsense).unwrap_err()),
-        ),
+        ("calls", fields(toml::from_str::<steeple::interceptor::Config>(nonsense).unwrap_err())),
         ("apps", fields(refusal_of(|config| &config.apps, nonsense))),
     ];
     for (section, names) in sections {
@@ -507,18 +441,12 @@ fn key() -> impl Strategy<Value = String> {
         "custom_services",
         "crypto",
     ];
-    prop_oneof![
-        prop::sample::select(known.to_vec()).prop_map(str::to_owned),
-        "\\PC{0,8}"
-    ]
+    prop_oneof![prop::sample::select(known.to_vec()).prop_map(str::to_owned), "\\PC{0,8}"]
 }
 
 fn document() -> impl Strategy<Value = toml::Table> {
     let known = ["server", "database", "log", "calls", "apps", "settings", "env"];
-    let name = prop_oneof![
-        prop::sample::select(known.to_vec()).prop_map(str::to_owned),
-        "\\PC{0,8}"
-    ];
+    let name = prop_oneof![prop::sample::select(known.to_vec()).prop_map(str::to_owned), "\\PC{0,8}"];
     let section = prop_oneof![
         3 => prop::collection::vec((key(), value()), 0..5).prop_map(|pairs| toml::Value::Table(pairs.into_iter().collect())),
         1 => value(),

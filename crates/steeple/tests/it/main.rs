@@ -1,5 +1,7 @@
 //! Behaviour of the crate against real databases, servers and sockets. One module per behaviour.
 
+#![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not what they share")]
+
 mod databases;
 mod frames;
 mod trial;

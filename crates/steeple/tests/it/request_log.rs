@@ -28,19 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A quick log without console lines.
 fn config() -> Config {
-    Config {
-        console: ConsoleLines::Off,
-        flush_interval: Duration::from_millis(20),
-        ..Config::default()
-    }
+    Config { console: ConsoleLines::Off, flush_interval: Duration::from_millis(20), ..Config::default() }
 }
 
 /// A migrated database.
 async fn migrated(database: &Database) -> Db {
     let db = database.connect().await;
-    steeple::db::migrate::up(&db, &migrations())
-        .await
-        .expect("the tables of the request log");
+    steeple::db::migrate::up(&db, &migrations()).await.expect("the tables of the request log");
     db
 }
 
@@ -50,10 +44,7 @@ fn start(config: &Config, db: &Db) -> Arc<Recorder> {
 
 fn method(path: &str) -> Arc<Method> {
     // Known to a catalog, so that its statistics go by its own name.
-    Arc::new(Method {
-        input: "crypto.GetCoinRequest".to_owned(),
-        ..Method::other(path)
-    })
+    Arc::new(Method { input: "crypto.GetCoinRequest".to_owned(), ..Method::other(path) })
 }
 
 fn get_coin() -> Arc<Method> {
@@ -89,9 +80,7 @@ async fn rows(db: &Db) -> u64 {
 }
 
 async fn execute(db: &Db, sql: &str) {
-    db.execute_unprepared(sql)
-        .await
-        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    db.execute_unprepared(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
 /// One number from the database.
@@ -108,9 +97,7 @@ async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) 
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .unwrap_or_else(|_| panic!("never happened: {what}"));
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never happened: {what}"));
 }
 
 /// Console lines that a test can read.

@@ -41,10 +41,7 @@ impl From<(wallet::Model, &coin::Model)> for pb::Wallet {
 }
 
 fn timestamp(time: DateTimeUtc) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: time.timestamp(),
-        nanos: time.timestamp_subsec_nanos() as i32,
-    }
+    prost_types::Timestamp { seconds: time.timestamp(), nanos: time.timestamp_subsec_nanos() as i32 }
 }
 
 /// `balance` at `price`, cut to cents. The largest of both is a number of 38 digits: it fits an `i128`, not an `i64`.

@@ -6,16 +6,7 @@ use steeple::{Db, Error, Fixed, Result, clock};
 use super::models::{coin, wallet};
 
 /// Symbol, name, price, market cap, volume and change of 24 hours, stablecoin, home page; by rank.
-type Listed = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    bool,
-    &'static str,
-);
+type Listed = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str, bool, &'static str);
 
 #[rustfmt::skip]
 const COINS: [Listed; 20] = [
@@ -77,10 +68,8 @@ pub async fn fill(db: Db) -> Result<()> {
         let coins = coin::Entity::find().all(&db).await?;
         let mut wallets = Vec::with_capacity(WALLETS.len());
         for (owner, symbol, balance) in WALLETS {
-            let coin = coins
-                .iter()
-                .find(|coin| coin.symbol == symbol)
-                .ok_or_else(|| Error::not_found("coin", symbol))?;
+            let coin =
+                coins.iter().find(|coin| coin.symbol == symbol).ok_or_else(|| Error::not_found("coin", symbol))?;
             wallets.push(wallet::ActiveModel {
                 owner: Set(owner.to_owned()),
                 coin_id: Set(coin.id),
@@ -97,6 +86,5 @@ pub async fn fill(db: Db) -> Result<()> {
 }
 
 fn number<const SCALE: u32>(text: &str) -> Result<Fixed<SCALE>> {
-    text.parse()
-        .map_err(|cause| Error::internal("the demo data is wrong").because(cause))
+    text.parse().map_err(|cause| Error::internal("the demo data is wrong").because(cause))
 }

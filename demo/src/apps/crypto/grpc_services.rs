@@ -26,10 +26,7 @@ impl pb::CryptoService for CryptoService {
     async fn get_coin(&self, cx: Context, request: GetCoinRequest) -> Result<CoinResponse> {
         let symbol = input::symbol(&request.symbol)?;
         let coin = coin_with(cx.db(), &symbol).await?;
-        Ok(CoinResponse {
-            success: true,
-            coin: Some(coin.into()),
-        })
+        Ok(CoinResponse { success: true, coin: Some(coin.into()) })
     }
 
     async fn list_coins(&self, cx: Context, request: ListCoinsRequest) -> Result<ListCoinsResponse> {
@@ -52,40 +49,24 @@ impl pb::CryptoService for CryptoService {
             only = only.add(coin::Column::PriceUsd.lte(price));
         }
         let asked = (request.page_size, request.page_token.as_str());
-        let (coins, next_page_token) = page_of_coins(
-            cx.db(),
-            asked,
-            column,
-            request.descending,
-            coin::Entity::find().filter(only),
-        )
-        .await?;
+        let (coins, next_page_token) =
+            page_of_coins(cx.db(), asked, column, request.descending, coin::Entity::find().filter(only)).await?;
         Ok(ListCoinsResponse { coins, next_page_token })
     }
 
     async fn search_coins(&self, cx: Context, request: SearchCoinsRequest) -> Result<SearchCoinsResponse> {
         let query = input::query(&request.query)?.to_lowercase();
         // `!` as the escape, because MySQL reads a backslash in a literal twice.
-        let pattern: String = query
-            .chars()
-            .flat_map(|c| matches!(c, '%' | '_' | '!').then_some('!').into_iter().chain([c]))
-            .collect();
+        let pattern: String =
+            query.chars().flat_map(|c| matches!(c, '%' | '_' | '!').then_some('!').into_iter().chain([c])).collect();
         let contains = |column| {
             Expr::expr(Func::lower(Expr::col((coin::Entity, column))))
                 .like(LikeExpr::new(format!("%{pattern}%")).escape('!'))
         };
-        let found = Condition::any()
-            .add(contains(coin::Column::Symbol))
-            .add(contains(coin::Column::Name));
+        let found = Condition::any().add(contains(coin::Column::Symbol)).add(contains(coin::Column::Name));
         let asked = (request.page_size, request.page_token.as_str());
-        let (coins, next_page_token) = page_of_coins(
-            cx.db(),
-            asked,
-            coin::Column::Rank,
-            false,
-            coin::Entity::find().filter(found),
-        )
-        .await?;
+        let (coins, next_page_token) =
+            page_of_coins(cx.db(), asked, coin::Column::Rank, false, coin::Entity::find().filter(found)).await?;
         Ok(SearchCoinsResponse { coins, next_page_token })
     }
 
@@ -123,39 +104,24 @@ impl pb::CryptoService for CryptoService {
             .await?;
         let (rows, next_page_token) = page.cut(rows, |(wallet, _)| (wallet.id.into(), wallet.id));
         let wallets = rows.into_iter().map(|(wallet, coin)| (wallet, &coin).into()).collect();
-        Ok(ListWalletsResponse {
-            wallets,
-            next_page_token,
-        })
+        Ok(ListWalletsResponse { wallets, next_page_token })
     }
 
     async fn deposit(&self, cx: Context, request: DepositRequest) -> Result<WalletResponse> {
-        let (id, amount) = (
-            input::id("wallet_id", request.wallet_id)?,
-            input::amount(&request.amount)?,
-        );
-        cx.transaction(async |cx| transfers::deposit(cx.db(), id, amount).await)
-            .await
-            .map(answer)
+        let (id, amount) = (input::id("wallet_id", request.wallet_id)?, input::amount(&request.amount)?);
+        cx.transaction(async |cx| transfers::deposit(cx.db(), id, amount).await).await.map(answer)
     }
 
     async fn withdraw(&self, cx: Context, request: WithdrawRequest) -> Result<WalletResponse> {
-        let (id, amount) = (
-            input::id("wallet_id", request.wallet_id)?,
-            input::amount(&request.amount)?,
-        );
-        cx.transaction(async |cx| transfers::withdraw(cx.db(), id, amount).await)
-            .await
-            .map(answer)
+        let (id, amount) = (input::id("wallet_id", request.wallet_id)?, input::amount(&request.amount)?);
+        cx.transaction(async |cx| transfers::withdraw(cx.db(), id, amount).await).await.map(answer)
     }
 
     async fn transfer(&self, cx: Context, request: TransferRequest) -> Result<TransferResponse> {
         let from = input::id("from_wallet_id", request.from_wallet_id)?;
         let to = input::id("to_wallet_id", request.to_wallet_id)?;
         let amount = input::amount(&request.amount)?;
-        let done = cx
-            .transaction(async |cx| transfers::transfer(cx.db(), from, to, amount).await)
-            .await?;
+        let done = cx.transaction(async |cx| transfers::transfer(cx.db(), from, to, amount).await).await?;
         Ok(TransferResponse {
             success: true,
             from_wallet: Some((done.from, &done.coin).into()),
@@ -165,17 +131,11 @@ impl pb::CryptoService for CryptoService {
 }
 
 fn answer((wallet, coin): (wallet::Model, coin::Model)) -> WalletResponse {
-    WalletResponse {
-        success: true,
-        wallet: Some((wallet, &coin).into()),
-    }
+    WalletResponse { success: true, wallet: Some((wallet, &coin).into()) }
 }
 
 async fn coin_with(db: &Db, symbol: &str) -> Result<coin::Model> {
-    coin::Entity::find_by_symbol(symbol)
-        .one(db)
-        .await?
-        .ok_or_else(|| Error::not_found("coin", symbol))
+    coin::Entity::find_by_symbol(symbol).one(db).await?.ok_or_else(|| Error::not_found("coin", symbol))
 }
 
 /// The page of `found` that was `asked` for by size and token, in the order of `column`.

@@ -60,14 +60,9 @@ pub fn amount(text: &str) -> Result<Fixed<8>> {
 
 /// A limit that may be left out.
 pub fn limit(field: &str, text: &str) -> Result<Option<Fixed<8>>> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        decimal(field, text).map(Some)
-    }
+    if text.is_empty() { Ok(None) } else { decimal(field, text).map(Some) }
 }
 
 fn decimal(field: &str, text: &str) -> Result<Fixed<8>> {
-    text.parse()
-        .map_err(|cause: FixedError| Error::invalid(field, cause.to_string()))
+    text.parse().map_err(|cause: FixedError| Error::invalid(field, cause.to_string()))
 }

@@ -26,23 +26,12 @@ impl Page {
             Ok(size) => size.min(LARGEST),
         };
         if token.is_empty() {
-            return Ok(Self {
-                order,
-                size,
-                after: None,
-            });
+            return Ok(Self { order, size, after: None });
         }
         let after = place(token, &order).ok_or_else(|| {
-            Error::invalid(
-                "page_token",
-                "must be the next_page_token of a list in the same order, or empty",
-            )
+            Error::invalid("page_token", "must be the next_page_token of a list in the same order, or empty")
         })?;
-        Ok(Self {
-            order,
-            size,
-            after: Some(after),
-        })
+        Ok(Self { order, size, after: Some(after) })
     }
 
     /// How many rows to ask the database for: one more than the page shows, to know whether another page follows.
@@ -53,16 +42,9 @@ impl Page {
     /// The rows behind the page before, in the order of `column`, then `id`; `None` for the first page.
     pub fn behind<C: ColumnTrait>(&self, column: C, id: C, descending: bool) -> Option<Condition> {
         let (cell, key) = self.after.clone()?;
-        let (further, tied) = if descending {
-            (column.lt(cell.clone()), id.lt(key))
-        } else {
-            (column.gt(cell.clone()), id.gt(key))
-        };
-        Some(
-            Condition::any()
-                .add(further)
-                .add(Condition::all().add(column.eq(cell)).add(tied)),
-        )
+        let (further, tied) =
+            if descending { (column.lt(cell.clone()), id.lt(key)) } else { (column.gt(cell.clone()), id.gt(key)) };
+        Some(Condition::any().add(further).add(Condition::all().add(column.eq(cell)).add(tied)))
     }
 
     /// Cuts `rows` to the page; the token is empty on the last one. `place` tells a row's cell of the order, and its id.
@@ -71,10 +53,7 @@ impl Page {
             return (rows, String::new());
         }
         rows.truncate(self.size);
-        let token = rows
-            .last()
-            .map(place)
-            .and_then(|(cell, id)| token(&self.order, &cell, id));
+        let token = rows.last().map(place).and_then(|(cell, id)| token(&self.order, &cell, id));
         (rows, token.unwrap_or_default())
     }
 }
@@ -87,10 +66,12 @@ fn token(order: &str, cell: &Value, id: i64) -> Option<String> {
         Value::String(Some(text)) => format!("s{text}"),
         _ => return None,
     };
+    let plain = format!("{order} {id} {cell}");
     Some(
-        format!("{order} {id} {cell}")
+        plain
             .bytes()
-            .map(|byte| format!("{byte:02x}"))
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|half| char::from_digit(half.into(), 16))
             .collect(),
     )
 }
@@ -121,9 +102,8 @@ mod tests {
 
     #[test]
     fn a_token_leads_behind_the_last_row_of_its_page() {
-        let (rows, token) = page("").unwrap().cut(vec![("a b", 1), ("ä", 2), ("c", 3)], |row| {
-            (row.0.into(), i64::from(row.1))
-        });
+        let (rows, token) =
+            page("").unwrap().cut(vec![("a b", 1), ("ä", 2), ("c", 3)], |row| (row.0.into(), i64::from(row.1)));
         assert_eq!(rows.len(), 2);
         assert_eq!(page(&token).unwrap().after, Some(("ä".into(), 2)));
     }
@@ -145,9 +125,6 @@ mod tests {
     #[test]
     fn sizes_have_a_default_and_a_limit() {
         let size = |size| Page::read(size, "", String::new()).map(|page| page.size).ok();
-        assert_eq!(
-            (size(0), size(7), size(1_000), size(-1)),
-            (Some(20), Some(7), Some(100), None)
-        );
+        assert_eq!((size(0), size(7), size(1_000), size(-1)), (Some(20), Some(7), Some(100), None));
     }
 }

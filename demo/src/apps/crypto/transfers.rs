@@ -72,12 +72,7 @@ async fn locked<const N: usize>(db: &Db, ids: [i64; N]) -> Result<[wallet::Model
         .lock_exclusive()
         .all(db)
         .await?;
-    let row = |id| {
-        rows.iter()
-            .find(|row| row.id == id)
-            .cloned()
-            .ok_or_else(|| Error::not_found("wallet", id))
-    };
+    let row = |id| rows.iter().find(|row| row.id == id).cloned().ok_or_else(|| Error::not_found("wallet", id));
     let found: Vec<_> = ids.into_iter().map(row).collect::<Result<_>>()?;
     Ok(found.try_into().expect("one row for each id"))
 }
@@ -90,14 +85,10 @@ fn added(wallet: &wallet::Model, amount: Fixed<8>) -> Result<Fixed<8>> {
 }
 
 fn taken(wallet: &wallet::Model, amount: Fixed<8>) -> Result<Fixed<8>> {
-    wallet
-        .balance
-        .checked_sub(amount)
-        .filter(|rest| *rest >= Fixed::ZERO)
-        .ok_or_else(|| {
-            let short = format!("wallet {} holds less than {amount}", wallet.id);
-            Error::failed_precondition(short).reason("INSUFFICIENT_FUNDS", DOMAIN)
-        })
+    wallet.balance.checked_sub(amount).filter(|rest| *rest >= Fixed::ZERO).ok_or_else(|| {
+        let short = format!("wallet {} holds less than {amount}", wallet.id);
+        Error::failed_precondition(short).reason("INSUFFICIENT_FUNDS", DOMAIN)
+    })
 }
 
 async fn written(db: &Db, wallet: wallet::Model, balance: Fixed<8>) -> Result<wallet::Model> {
@@ -108,8 +99,5 @@ async fn written(db: &Db, wallet: wallet::Model, balance: Fixed<8>) -> Result<wa
 }
 
 async fn coin_of(db: &Db, wallet: &wallet::Model) -> Result<coin::Model> {
-    coin::Entity::find_by_id(wallet.coin_id)
-        .one(db)
-        .await?
-        .ok_or_else(|| Error::not_found("coin", wallet.coin_id))
+    coin::Entity::find_by_id(wallet.coin_id).one(db).await?.ok_or_else(|| Error::not_found("coin", wallet.coin_id))
 }

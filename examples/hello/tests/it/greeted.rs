@@ -53,39 +53,23 @@ async fn it_greets() {
             .unwrap(),
     );
     let mut client = Grpc::new(connected(&mut site, address).await);
-    let ann = GreetRequest {
-        name: "Ann".into(),
-        times: 3,
-    };
+    let ann = GreetRequest { name: "Ann".into(), times: 3 };
 
     client.ready().await.unwrap();
     let codec = ProstCodec::<GreetRequest, Greeting>::default();
     let path = PathAndQuery::from_static("/hello.Greeter/Greet");
-    let answer = client
-        .unary(Request::new(ann.clone()), path.clone(), codec)
-        .await
-        .unwrap();
+    let answer = client.unary(Request::new(ann.clone()), path.clone(), codec).await.unwrap();
     assert_eq!(answer.into_inner().text, "Hello, Ann!");
 
     client.ready().await.unwrap();
     let codec = ProstCodec::<GreetRequest, Greeting>::default();
-    let refused = client
-        .unary(Request::new(GreetRequest::default()), path, codec)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (refused.code(), refused.message()),
-        (Code::InvalidArgument, "name: may not be empty")
-    );
+    let refused = client.unary(Request::new(GreetRequest::default()), path, codec).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::InvalidArgument, "name: may not be empty"));
 
     client.ready().await.unwrap();
     let codec = ProstCodec::<GreetRequest, Greeting>::default();
     let path = PathAndQuery::from_static("/hello.Greeter/GreetOften");
-    let mut answers = client
-        .server_streaming(Request::new(ann), path, codec)
-        .await
-        .unwrap()
-        .into_inner();
+    let mut answers = client.server_streaming(Request::new(ann), path, codec).await.unwrap().into_inner();
     let mut texts = vec![];
     while let Some(greeting) = answers.message().await.unwrap() {
         texts.push(greeting.text);

@@ -44,17 +44,11 @@ pub(super) struct Failure {
 
 impl Failure {
     fn away(cause: impl fmt::Display) -> Self {
-        Self {
-            data: false,
-            text: cause.to_string(),
-        }
+        Self { data: false, text: cause.to_string() }
     }
 
     fn data(cause: impl fmt::Display) -> Self {
-        Self {
-            data: true,
-            text: cause.to_string(),
-        }
+        Self { data: true, text: cause.to_string() }
     }
 }
 
@@ -80,11 +74,7 @@ impl Target {
             Pool::Sqlite(pool) => {
                 let file = pool.connect_options().get_filename().to_owned();
                 // The pool has connected, so a database that is a file exists.
-                if file.exists() {
-                    Self::SqliteFile(file)
-                } else {
-                    Self::SqlitePool(pool.clone(), Handle::current())
-                }
+                if file.exists() { Self::SqliteFile(file) } else { Self::SqlitePool(pool.clone(), Handle::current()) }
             }
             Pool::Postgres(pool) => Self::Postgres(pool.connect_options()),
             Pool::MySql(pool) => Self::MySql(pool.connect_options()),
@@ -143,9 +133,9 @@ impl Sink {
     pub(super) fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), Failure> {
         match self {
             Self::Sqlite(sink) => sink.delete_stats_before(period, second),
-            Self::SqlitePool(sink, handle) => handle
-                .block_on(sink.delete_stats_before(period, second))
-                .map_err(of_sqlx),
+            Self::SqlitePool(sink, handle) => {
+                handle.block_on(sink.delete_stats_before(period, second)).map_err(of_sqlx)
+            }
             Self::Postgres(sink, runtime) => patiently(runtime, sink.delete_stats_before(period, second)),
             Self::MySql(sink, runtime) => patiently(runtime, sink.delete_stats_before(period, second)),
         }
@@ -154,10 +144,7 @@ impl Sink {
 
 /// The connection's own runtime: the server's must not carry the writing, and may end before it.
 fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::away)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::away)
 }
 
 /// A server that has gone without a word must not hold the thread for ever.
@@ -187,11 +174,7 @@ fn of_sqlx(error: sqlx::Error) -> Failure {
         }
         _ => false,
     };
-    if refused {
-        Failure::data(error)
-    } else {
-        Failure::away(error)
-    }
+    if refused { Failure::data(error) } else { Failure::away(error) }
 }
 
 /// SQLSTATE class 22 (data exception) and 23 (integrity constraint violation).

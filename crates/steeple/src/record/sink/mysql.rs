@@ -36,14 +36,8 @@ pub(in crate::record) struct Sink {
 
 impl Sink {
     pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<Self, sqlx::Error> {
-        debug_assert!(
-            DELETE.ends_with(&format!("LIMIT {SWEEP}")),
-            "a parameter is not allowed there everywhere"
-        );
-        Ok(Self {
-            connection: MySqlConnection::connect_with(options).await?,
-            inserts: SIZES.map(insert_of),
-        })
+        debug_assert!(DELETE.ends_with(&format!("LIMIT {SWEEP}")), "a parameter is not allowed there everywhere");
+        Ok(Self { connection: MySqlConnection::connect_with(options).await?, inserts: SIZES.map(insert_of) })
     }
 
     pub(super) async fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, sqlx::Error> {
@@ -80,20 +74,11 @@ impl Sink {
     }
 
     pub(super) async fn delete_before(&mut self, micros: i64) -> Result<u64, sqlx::Error> {
-        Ok(sqlx::query(DELETE)
-            .bind(time(micros))
-            .execute(&mut self.connection)
-            .await?
-            .rows_affected())
+        Ok(sqlx::query(DELETE).bind(time(micros)).execute(&mut self.connection).await?.rows_affected())
     }
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(DELETE_STATS)
-            .bind(period)
-            .bind(second)
-            .execute(&mut self.connection)
-            .await
-            .map(drop)
+        sqlx::query(DELETE_STATS).bind(period).bind(second).execute(&mut self.connection).await.map(drop)
     }
 }
 

@@ -54,9 +54,7 @@ pub(in crate::record) struct Sink {
 
 impl Sink {
     pub(super) async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            connection: PgConnection::connect_with(options).await?,
-        })
+        Ok(Self { connection: PgConnection::connect_with(options).await? })
     }
 
     pub(super) async fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, sqlx::Error> {
@@ -65,19 +63,12 @@ impl Sink {
         if !known.is_empty() {
             let found = update(&mut transaction, &known).await?;
             // A row that retention took while its call ran is written anew.
-            new.extend(
-                known
-                    .iter()
-                    .filter(|call| written(call).is_none_or(|id| !found.contains(&id))),
-            );
+            new.extend(known.iter().filter(|call| written(call).is_none_or(|id| !found.contains(&id))));
         }
         insert(&mut transaction, &new, None).await?;
         let mut ids = Vec::new();
         if !batch.pending.is_empty() {
-            ids = sqlx::query_scalar(IDS)
-                .bind(batch.pending.len() as i32)
-                .fetch_all(&mut *transaction)
-                .await?;
+            ids = sqlx::query_scalar(IDS).bind(batch.pending.len() as i32).fetch_all(&mut *transaction).await?;
             insert(&mut transaction, &batch.pending.iter().collect::<Vec<_>>(), Some(&ids)).await?;
         }
         stats(&mut transaction, batch.stats).await?;
@@ -86,21 +77,12 @@ impl Sink {
     }
 
     pub(super) async fn delete_before(&mut self, micros: i64) -> Result<u64, sqlx::Error> {
-        let deleted = sqlx::query(DELETE)
-            .bind(SWEEP)
-            .bind(time(micros))
-            .execute(&mut self.connection)
-            .await?;
+        let deleted = sqlx::query(DELETE).bind(SWEEP).bind(time(micros)).execute(&mut self.connection).await?;
         Ok(deleted.rows_affected())
     }
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(DELETE_STATS)
-            .bind(period as i16)
-            .bind(second)
-            .execute(&mut self.connection)
-            .await
-            .map(drop)
+        sqlx::query(DELETE_STATS).bind(period as i16).bind(second).execute(&mut self.connection).await.map(drop)
     }
 }
 
@@ -156,12 +138,7 @@ async fn update(connection: &mut PgConnection, calls: &[&Arc<Call>]) -> Result<V
         .bind(column(&rows, |row| row.api_key_id))
         .bind(column(&rows, |row| row.is_authenticated))
         .bind(column(&rows, |row| row.completed_at.map(time)))
-        .bind(
-            calls
-                .iter()
-                .map(|call| written(call).unwrap_or_default())
-                .collect::<Vec<_>>(),
-        )
+        .bind(calls.iter().map(|call| written(call).unwrap_or_default()).collect::<Vec<_>>())
         .bind(column(&rows, |row| row.request_id))
         .fetch_all(connection)
         .await
@@ -193,11 +170,7 @@ fn scratches(count: usize) -> Vec<Scratch> {
 }
 
 fn rows<'a>(calls: &[&'a Arc<Call>], scratches: &'a mut [Scratch]) -> Vec<Row<'a>> {
-    calls
-        .iter()
-        .zip(scratches)
-        .map(|(call, scratch)| Row::of(call, scratch))
-        .collect()
+    calls.iter().zip(scratches).map(|(call, scratch)| Row::of(call, scratch)).collect()
 }
 
 fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {

@@ -45,14 +45,8 @@ impl Sink {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags).map_err(failure)?;
         connection.busy_timeout(BUSY).map_err(failure)?;
-        connection
-            .pragma_update(None, "synchronous", "NORMAL")
-            .map_err(failure)?;
-        Ok(Self {
-            connection,
-            created: Stamps::default(),
-            completed: Stamps::default(),
-        })
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(failure)?;
+        Ok(Self { connection, created: Stamps::default(), completed: Stamps::default() })
     }
 
     pub(super) fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, Failure> {
@@ -60,11 +54,7 @@ impl Sink {
     }
 
     fn try_write(&mut self, batch: &Batch<'_>) -> rusqlite::Result<Vec<i64>> {
-        let Self {
-            connection,
-            created,
-            completed,
-        } = self;
+        let Self { connection, created, completed } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut ids = Vec::new();
         {
@@ -100,17 +90,11 @@ impl Sink {
 
     pub(super) fn delete_before(&mut self, micros: i64) -> Result<u64, Failure> {
         let before = self.created.text(micros);
-        self.connection
-            .execute(DELETE, (SWEEP, before))
-            .map(|rows| rows as u64)
-            .map_err(failure)
+        self.connection.execute(DELETE, (SWEEP, before)).map(|rows| rows as u64).map_err(failure)
     }
 
     pub(super) fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), Failure> {
-        self.connection
-            .execute(DELETE_STATS, (period, second))
-            .map(drop)
-            .map_err(failure)
+        self.connection.execute(DELETE_STATS, (period, second)).map(drop).map_err(failure)
     }
 }
 
@@ -181,11 +165,7 @@ fn stats_row(stats: &mut Statement<'_>, row: &StatsRow) -> rusqlite::Result<()> 
 }
 
 fn failure(error: rusqlite::Error) -> Failure {
-    let refused = [
-        ErrorCode::ConstraintViolation,
-        ErrorCode::TypeMismatch,
-        ErrorCode::TooBig,
-    ];
+    let refused = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch, ErrorCode::TooBig];
     match error.sqlite_error_code() {
         Some(code) if refused.contains(&code) => Failure::data(error),
         _ => Failure::away(error),

@@ -45,21 +45,11 @@ impl Sink {
 
     pub(super) async fn delete_before(&mut self, micros: i64) -> Result<u64, sqlx::Error> {
         let before = Stamps::default().text(micros).to_owned();
-        Ok(sqlx::query(DELETE)
-            .bind(SWEEP)
-            .bind(before)
-            .execute(&self.pool)
-            .await?
-            .rows_affected())
+        Ok(sqlx::query(DELETE).bind(SWEEP).bind(before).execute(&self.pool).await?.rows_affected())
     }
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(DELETE_STATS)
-            .bind(period)
-            .bind(second)
-            .execute(&self.pool)
-            .await
-            .map(drop)
+        sqlx::query(DELETE_STATS).bind(period).bind(second).execute(&self.pool).await.map(drop)
     }
 }
 

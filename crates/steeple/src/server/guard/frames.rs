@@ -43,19 +43,11 @@ enum At {
     Payload { kind: u8, flags: u8, left: usize },
 }
 
-const BETWEEN: At = At::Header {
-    bytes: [0; HEADER_BYTES],
-    have: 0,
-};
+const BETWEEN: At = At::Header { bytes: [0; HEADER_BYTES], have: 0 };
 
 impl Default for Frames {
     fn default() -> Self {
-        Self {
-            at: At::Preface { left: PREFACE_BYTES },
-            handshake: true,
-            in_headers: false,
-            number: 0,
-        }
+        Self { at: At::Preface { left: PREFACE_BYTES }, handshake: true, in_headers: false, number: 0 }
     }
 }
 
@@ -121,10 +113,6 @@ impl Frames {
             At::Header { bytes, have } => have > 0 && (have < 4 || bytes[3] != DATA),
             At::Payload { kind, .. } => kind != DATA,
         };
-        if within || self.in_headers {
-            Waiting::Rest(self.number)
-        } else {
-            Waiting::Nothing
-        }
+        if within || self.in_headers { Waiting::Rest(self.number) } else { Waiting::Nothing }
     }
 }

@@ -46,9 +46,7 @@ impl Incoming {
     /// The port is in use, may not be opened, or the name does not resolve.
     pub fn bind(addr: &str, config: &Config) -> Result<Self, ListenError> {
         let listener = listen("server.grpc", addr)?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| ListenError::new("server.grpc", addr, error))?;
+        let address = listener.local_addr().map_err(|error| ListenError::new("server.grpc", addr, error))?;
         Ok(Self {
             listener,
             address,
@@ -88,10 +86,7 @@ impl Incoming {
     /// A connection that failed before it was accepted is not ours to mourn; anything else would fail again at once.
     pub(super) fn recover(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-        if matches!(
-            error.kind(),
-            ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-        ) {
+        if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
             return;
         }
         if self.may_warn() {

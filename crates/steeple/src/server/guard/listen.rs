@@ -20,11 +20,7 @@ pub struct ListenError {
 
 impl ListenError {
     pub(crate) fn new(key: &'static str, address: &str, cause: io::Error) -> Self {
-        Self {
-            key,
-            address: address.to_owned(),
-            cause,
-        }
+        Self { key, address: address.to_owned(), cause }
     }
 
     /// The key of the address: `server.grpc` or `server.http`.
@@ -52,16 +48,10 @@ impl fmt::Display for ListenError {
                 write!(f, "port {port} ({address}) is in use: stop the program that has it, or")?;
             }
             io::ErrorKind::PermissionDenied => {
-                write!(
-                    f,
-                    "port {port} ({address}) may not be opened by this user: take one above 1023, or"
-                )?;
+                write!(f, "port {port} ({address}) may not be opened by this user: take one above 1023, or")?;
             }
             io::ErrorKind::AddrNotAvailable => write!(f, "{host} is no address of this machine ({address}):")?,
-            _ if host == "[::]" => write!(
-                f,
-                "cannot listen on {address} ({cause}); without IPv6 use 0.0.0.0:{port}:"
-            )?,
+            _ if host == "[::]" => write!(f, "cannot listen on {address} ({cause}); without IPv6 use 0.0.0.0:{port}:")?,
             _ => write!(f, "cannot listen on {address} ({cause}):")?,
         }
         let variable = format!("STEEPLE_{}", key.replace('.', "__").to_uppercase());
@@ -85,17 +75,11 @@ pub(super) fn listen(key: &'static str, address: &str) -> Result<TcpListener, Li
             Err(error) => last = Some(error),
         }
     }
-    Err(failed(last.unwrap_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, "the name has no address")
-    })))
+    Err(failed(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))))
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // So that a restart does not wait for connections in TIME_WAIT; elsewhere the option lets two programs share a port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;

@@ -46,10 +46,7 @@ fn the_handshake_ends_with_the_first_frame() {
     assert_eq!(after(&[]), Waiting::Handshake);
     assert_eq!(after(&[&PREFACE[..10]]), Waiting::Handshake);
     assert_eq!(after(&[PREFACE]), Waiting::Handshake);
-    assert_eq!(
-        after(&[PREFACE, &frame(SETTINGS, 0, &[0; 6])[..14]]),
-        Waiting::Handshake
-    );
+    assert_eq!(after(&[PREFACE, &frame(SETTINGS, 0, &[0; 6])[..14]]), Waiting::Handshake);
     assert_eq!(after(&[PREFACE, &frame(SETTINGS, 0, &[0; 6])]), Waiting::Nothing);
     assert_eq!(after(&[PREFACE, &frame(SETTINGS, 0, &[])]), Waiting::Nothing);
 }
@@ -58,22 +55,12 @@ fn the_handshake_ends_with_the_first_frame() {
 fn the_rest_of_a_frame_is_waited_for_unless_it_is_data() {
     let (ping, data) = (frame(PING, 0, &[0; 8]), frame(0, 0, &[0; 100]));
     for part in 1..ping.len() {
-        assert!(
-            matches!(after(&[&handshake(), &ping[..part]]), Waiting::Rest(_)),
-            "{part} bytes of a PING"
-        );
+        assert!(matches!(after(&[&handshake(), &ping[..part]]), Waiting::Rest(_)), "{part} bytes of a PING");
     }
     for part in 4..=data.len() {
-        assert_eq!(
-            after(&[&handshake(), &data[..part]]),
-            Waiting::Nothing,
-            "{part} bytes of DATA"
-        );
+        assert_eq!(after(&[&handshake(), &data[..part]]), Waiting::Nothing, "{part} bytes of DATA");
     }
-    assert!(
-        matches!(after(&[&handshake(), &data[..3]]), Waiting::Rest(_)),
-        "the type is not known yet"
-    );
+    assert!(matches!(after(&[&handshake(), &data[..3]]), Waiting::Rest(_)), "the type is not known yet");
 }
 
 #[test]
@@ -84,16 +71,9 @@ fn a_list_of_headers_is_one_thing_until_it_ends() {
     assert!(matches!(waiting, Waiting::Rest(_)));
     assert_eq!(after(&[&handshake(), &open]), waiting);
     assert_eq!(after(&[&handshake(), &open, &more, &more, &more[..4]]), waiting);
-    assert_eq!(
-        after(&[&handshake(), &open, &more, &frame(9, 4, b"")]),
-        Waiting::Nothing
-    );
+    assert_eq!(after(&[&handshake(), &open, &more, &frame(9, 4, b"")]), Waiting::Nothing);
     assert_eq!(after(&[&handshake(), &frame(1, 4, b"abc")]), Waiting::Nothing);
-    assert_ne!(
-        after(&[&handshake(), &frame(PING, 0, &[0; 8]), &open]),
-        waiting,
-        "the next thing is another"
-    );
+    assert_ne!(after(&[&handshake(), &frame(PING, 0, &[0; 8]), &open]), waiting, "the next thing is another");
 }
 
 proptest! {
@@ -193,17 +173,13 @@ async fn silence_between_frames_and_within_data_is_no_stall() {
     client.write_all(&handshake()).await.unwrap();
     let mut read = server.read(&mut buffer).await.unwrap();
     assert_eq!(&buffer[..read], handshake());
-    timeout(SHORT * 3, server.read(&mut buffer))
-        .await
-        .expect_err("nothing to read, and nothing wrong");
+    timeout(SHORT * 3, server.read(&mut buffer)).await.expect_err("nothing to read, and nothing wrong");
 
     let data = frame(0, 0, &[7; 100]);
     client.write_all(&data[..50]).await.unwrap();
     read = server.read(&mut buffer).await.unwrap();
     assert_eq!(read, 50);
-    timeout(SHORT * 3, server.read(&mut buffer))
-        .await
-        .expect_err("nothing to read, and nothing wrong");
+    timeout(SHORT * 3, server.read(&mut buffer)).await.expect_err("nothing to read, and nothing wrong");
     client.write_all(&data[50..]).await.unwrap();
     assert_eq!(server.read(&mut buffer).await.unwrap(), data.len() - 50);
 
@@ -218,20 +194,13 @@ async fn bytes_that_arrived_in_time_are_taken_before_the_clock_is_asked() {
     // The server was busy elsewhere for longer than the handshake may take.
     tokio::time::sleep(SHORT * 3).await;
     assert_eq!(server.read(&mut [0; 1024]).await.unwrap(), handshake().len());
-    timeout(SHORT, server.read(&mut [0; 1024]))
-        .await
-        .expect_err("nothing to read, and nothing wrong");
+    timeout(SHORT, server.read(&mut [0; 1024])).await.expect_err("nothing to read, and nothing wrong");
 }
 
 // === the listener ===
 
 fn limits(max_connections: usize) -> Config {
-    Config {
-        max_connections,
-        handshake_timeout: LONG,
-        header_timeout: LONG,
-        ..Config::default()
-    }
+    Config { max_connections, handshake_timeout: LONG, header_timeout: LONG, ..Config::default() }
 }
 
 async fn accepted(incoming: &mut Pin<&mut Incoming>) -> Guarded<TcpStream> {
@@ -253,18 +222,11 @@ async fn connections_over_the_limit_are_closed_and_places_come_back() {
 
     first.write_all(b"x").await.unwrap();
     assert_eq!(server_side.read(&mut [0; 8]).await.unwrap(), 1, "the first is unharmed");
-    assert_eq!(
-        server_side.connect_info().remote_addr(),
-        Some(first.local_addr().unwrap())
-    );
+    assert_eq!(server_side.connect_info().remote_addr(), Some(first.local_addr().unwrap()));
     drop(server_side);
     let third = TcpStream::connect(address).await.unwrap();
     let server_side = accepted(&mut incoming).await;
-    assert_eq!(
-        server_side.connect_info().remote_addr(),
-        Some(third.local_addr().unwrap()),
-        "the place came back"
-    );
+    assert_eq!(server_side.connect_info().remote_addr(), Some(third.local_addr().unwrap()), "the place came back");
 }
 
 #[tokio::test]
@@ -290,9 +252,7 @@ async fn a_port_in_use_is_named_with_what_to_do() {
             taken.local_addr().port()
         )
     );
-    let error = Incoming::bind("name.invalid:1", &Config::default())
-        .unwrap_err()
-        .to_string();
+    let error = Incoming::bind("name.invalid:1", &Config::default()).unwrap_err().to_string();
     assert!(error.starts_with("cannot listen on name.invalid:1 ("), "{error}");
 }
 
@@ -303,11 +263,7 @@ fn serve(config: &Config) -> SocketAddr {
     let incoming = Incoming::bind("127.0.0.1:0", config).unwrap();
     let address = incoming.local_addr();
     let (_, health) = tonic_health::server::health_reporter();
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .add_service(health)
-            .serve_with_incoming(incoming),
-    );
+    tokio::spawn(tonic::transport::Server::builder().add_service(health).serve_with_incoming(incoming));
     address
 }
 
@@ -319,26 +275,14 @@ async fn closed(mut stream: TcpStream) {
 
 #[tokio::test]
 async fn slow_connections_are_closed_and_others_are_served_meanwhile() {
-    let config = Config {
-        handshake_timeout: SHORT * 20,
-        header_timeout: SHORT * 20,
-        ..Config::default()
-    };
+    let config = Config { handshake_timeout: SHORT * 20, header_timeout: SHORT * 20, ..Config::default() };
     let address = serve(&config);
-    let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
+    let channel =
+        tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut health = HealthClient::new(channel);
 
     let mut slow = vec![];
-    for said in [
-        vec![],
-        PREFACE[..5].to_vec(),
-        PREFACE.to_vec(),
-        [handshake(), frame(1, 0, &[0x82])].concat(),
-    ] {
+    for said in [vec![], PREFACE[..5].to_vec(), PREFACE.to_vec(), [handshake(), frame(1, 0, &[0x82])].concat()] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(&said).await.unwrap();
         slow.push(tokio::spawn(closed(stream)));
@@ -347,8 +291,5 @@ async fn slow_connections_are_closed_and_others_are_served_meanwhile() {
         health.check(HealthCheckRequest::default()).await.unwrap();
         stream.await.unwrap();
     }
-    health
-        .check(HealthCheckRequest::default())
-        .await
-        .expect("the connection outlives both timeouts");
+    health.check(HealthCheckRequest::default()).await.expect("the connection outlives both timeouts");
 }

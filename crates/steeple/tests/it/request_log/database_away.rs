@@ -91,3 +91,33 @@ async fn a_locked_file_is_waited_for() {
     assert_eq!((finished.written, finished.lost), (11, 0));
     assert_eq!(rows(&db).await, 11);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_wait_at_the_door_until_the_database_is_back() {
+    let database = Database::sqlite().await.unwrap();
+    let db = migrated(&database).await;
+    execute(&db, "ALTER TABLE steeple_request_log RENAME TO gone").await;
+    let tight = Config { queue: 16, on_full: steeple::record::config::OnFull::Wait, ..config() };
+    let recorder = start(&tight, &db);
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let recorder = Arc::clone(&recorder);
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    recorder.room().await;
+                    let call = open(&recorder, &get_coin());
+                    close(&recorder, call, Code::Ok, None);
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!callers.iter().all(tokio::task::JoinHandle::is_finished));
+    execute(&db, "ALTER TABLE gone RENAME TO steeple_request_log").await;
+    for caller in callers {
+        tokio::time::timeout(PATIENCE, caller).await.expect("the door opens").unwrap();
+    }
+    let finished = recorder.finish(PATIENCE).await;
+    assert_eq!((finished.written, finished.lost), (80, 0));
+    assert_eq!(rows(&db).await, 80);
+}

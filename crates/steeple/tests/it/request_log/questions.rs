@@ -63,33 +63,15 @@ async fn rare_rows_are_found_by_their_indexes() {
     let database = Database::sqlite().await.unwrap();
     let db = migrated(&database).await;
     for (sql, index) in [
-        (
-            "SELECT id FROM steeple_request_log WHERE status = ? AND status <> 'success' ORDER BY id DESC",
-            "status",
-        ),
-        (
-            "SELECT id FROM steeple_request_log WHERE user_id = ? ORDER BY id DESC",
-            "user",
-        ),
-        (
-            "SELECT id FROM steeple_request_log WHERE api_key_id = ? ORDER BY id DESC",
-            "api_key",
-        ),
-        (
-            "SELECT id FROM steeple_request_log WHERE request_id = ? ORDER BY id DESC",
-            "request_id",
-        ),
-        (
-            "SELECT id FROM steeple_request_log WHERE service_name = ? AND method_name = ? ORDER BY id DESC",
-            "method",
-        ),
+        ("SELECT id FROM steeple_request_log WHERE status = ? AND status <> 'success' ORDER BY id DESC", "status"),
+        ("SELECT id FROM steeple_request_log WHERE user_id = ? ORDER BY id DESC", "user"),
+        ("SELECT id FROM steeple_request_log WHERE api_key_id = ? ORDER BY id DESC", "api_key"),
+        ("SELECT id FROM steeple_request_log WHERE request_id = ? ORDER BY id DESC", "request_id"),
+        ("SELECT id FROM steeple_request_log WHERE service_name = ? AND method_name = ? ORDER BY id DESC", "method"),
     ] {
         let plan = Statement::from_string(db.backend(), format!("EXPLAIN QUERY PLAN {sql}"));
         let plan = db.query_all_raw(plan).await.unwrap();
         let detail: Vec<String> = plan.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
-        assert!(
-            detail.len() == 1 && detail[0].contains(&format!("steeple_request_log_{index} ")),
-            "{detail:?}"
-        );
+        assert!(detail.len() == 1 && detail[0].contains(&format!("steeple_request_log_{index} ")), "{detail:?}");
     }
 }

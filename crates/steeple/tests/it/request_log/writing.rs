@@ -150,18 +150,12 @@ on_every_database! {
 
 #[tokio::test]
 async fn a_database_in_memory_is_written_through_the_pool() {
-    let memory = steeple::db::Config {
-        url: "sqlite::memory:".to_owned(),
-        ..Default::default()
-    };
+    let memory = steeple::db::Config { url: "sqlite::memory:".to_owned(), ..Default::default() };
     let db = Db::connect(&memory, 1).await.unwrap();
     steeple::db::migrate::up(&db, &migrations()).await.unwrap();
     let recorder = start(&config(), &db);
     let running = open(&recorder, &get_coin());
-    until("a pending row", async || {
-        RequestLog::all_time().pending().count(&db).await.unwrap() == 1
-    })
-    .await;
+    until("a pending row", async || RequestLog::all_time().pending().count(&db).await.unwrap() == 1).await;
     close(&recorder, running, Code::Aborted, Some("lost"));
     make_calls(&recorder, 20, Code::Ok);
     let finished = recorder.finish(PATIENCE).await;
@@ -174,12 +168,7 @@ async fn a_database_in_memory_is_written_through_the_pool() {
 async fn wait_at_the_door_drops_nothing() {
     let database = Database::sqlite().await.unwrap();
     let db = migrated(&database).await;
-    let tight = Config {
-        queue: 8,
-        on_full: OnFull::Wait,
-        flush_interval: Duration::from_millis(5),
-        ..config()
-    };
+    let tight = Config { queue: 8, on_full: OnFull::Wait, flush_interval: Duration::from_millis(5), ..config() };
     let recorder = start(&tight, &db);
     let callers: Vec<_> = (0..20)
         .map(|_| {
@@ -196,10 +185,7 @@ async fn wait_at_the_door_drops_nothing() {
         })
         .collect();
     for caller in callers {
-        tokio::time::timeout(PATIENCE, caller)
-            .await
-            .expect("no caller waits for ever")
-            .unwrap();
+        tokio::time::timeout(PATIENCE, caller).await.expect("no caller waits for ever").unwrap();
     }
     let finished = recorder.finish(PATIENCE).await;
     assert_eq!((finished.written, finished.lost), (500, 0));
@@ -210,13 +196,7 @@ async fn wait_at_the_door_drops_nothing() {
 async fn with_rows_and_lines_off_nothing_is_kept() {
     let database = Database::sqlite().await.unwrap();
     let db = migrated(&database).await;
-    let recorder = start(
-        &Config {
-            enabled: false,
-            ..config()
-        },
-        &db,
-    );
+    let recorder = start(&Config { enabled: false, ..config() }, &db);
     make_calls(&recorder, 10, Code::Ok);
     recorder.room().await;
     let finished = recorder.finish(PATIENCE).await;
@@ -236,19 +216,11 @@ async fn console_lines_say_what_they_are_told_to() {
     ] {
         for enabled in [true, false] {
             let console = Console::default();
-            let config = Config {
-                enabled,
-                console: which,
-                format,
-                ..config()
-            };
+            let config = Config { enabled, console: which, format, ..config() };
             let recorder = Recorder::start_with(&config, &db, &Metrics::new(), console.clone()).unwrap();
             make_calls(&recorder, 2, Code::Ok);
             let failed = open(&recorder, &get_coin());
-            failed.0.authenticated(Caller {
-                user_id: Some(7),
-                api_key_id: None,
-            });
+            failed.0.authenticated(Caller { user_id: Some(7), api_key_id: None });
             close(&recorder, failed, Code::NotFound, Some("no\ncoin \u{1b}[31m"));
             assert_eq!(recorder.finish(PATIENCE).await.lost, 0);
             let text = console.text();
@@ -291,28 +263,15 @@ async fn nonsense_is_refused_at_start() {
 async fn a_call_that_outlives_the_log_is_counted_as_lost_and_holds_nobody_up() {
     let database = Database::sqlite().await.unwrap();
     let db = migrated(&database).await;
-    let recorder = start(
-        &Config {
-            queue: 2,
-            on_full: OnFull::Wait,
-            ..config()
-        },
-        &db,
-    );
+    let recorder = start(&Config { queue: 2, on_full: OnFull::Wait, ..config() }, &db);
     let late = [open(&recorder, &get_coin()), open(&recorder, &get_coin())];
-    until("pending rows", async || {
-        RequestLog::all_time().pending().count(&db).await.unwrap() == 2
-    })
-    .await;
+    until("pending rows", async || RequestLog::all_time().pending().count(&db).await.unwrap() == 2).await;
     let waiting = tokio::spawn({
         let recorder = Arc::clone(&recorder);
         async move { recorder.room().await }
     });
     recorder.finish(PATIENCE).await;
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .expect("nobody waits for a log that has ended")
-        .unwrap();
+    tokio::time::timeout(PATIENCE, waiting).await.expect("nobody waits for a log that has ended").unwrap();
     for call in late {
         close(&recorder, call, Code::Ok, None);
     }

@@ -25,13 +25,7 @@ impl MigrationTrait for Migration {
                 Table::create()
                     .table(Coin::Table)
                     .if_not_exists()
-                    .col(
-                        ColumnDef::new(Coin::Id)
-                            .big_integer()
-                            .not_null()
-                            .auto_increment()
-                            .primary_key(),
-                    )
+                    .col(ColumnDef::new(Coin::Id).big_integer().not_null().auto_increment().primary_key())
                     .col(ColumnDef::new(Coin::Symbol).string_len(20).not_null().unique_key())
                     .col(ColumnDef::new(Coin::Name).string_len(100).not_null())
                     .col(ColumnDef::new(Coin::Rank).integer().not_null())
@@ -50,13 +44,7 @@ impl MigrationTrait for Migration {
                 Table::create()
                     .table(Wallet::Table)
                     .if_not_exists()
-                    .col(
-                        ColumnDef::new(Wallet::Id)
-                            .big_integer()
-                            .not_null()
-                            .auto_increment()
-                            .primary_key(),
-                    )
+                    .col(ColumnDef::new(Wallet::Id).big_integer().not_null().auto_increment().primary_key())
                     .col(owner(backend))
                     .col(ColumnDef::new(Wallet::CoinId).big_integer().not_null())
                     // The last line of defence: the service never asks for less than nothing.
@@ -68,13 +56,7 @@ impl MigrationTrait for Migration {
                     )
                     .col(moment(backend, Wallet::CreatedAt))
                     .col(moment(backend, Wallet::UpdatedAt))
-                    .index(
-                        Index::create()
-                            .unique()
-                            .name(ONE_PER_COIN)
-                            .col(Wallet::Owner)
-                            .col(Wallet::CoinId),
-                    )
+                    .index(Index::create().unique().name(ONE_PER_COIN).col(Wallet::Owner).col(Wallet::CoinId))
                     .foreign_key(
                         ForeignKey::create()
                             .name("crypto_wallet_coin_id_fk")
@@ -88,21 +70,13 @@ impl MigrationTrait for Migration {
         if manager.has_index("crypto_wallet", BY_COIN).await? {
             return Ok(());
         }
-        let by_coin = Index::create()
-            .name(BY_COIN)
-            .table(Wallet::Table)
-            .col(Wallet::CoinId)
-            .to_owned();
+        let by_coin = Index::create().name(BY_COIN).table(Wallet::Table).col(Wallet::CoinId).to_owned();
         manager.create_index(by_coin).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .drop_table(Table::drop().table(Wallet::Table).if_exists().to_owned())
-            .await?;
-        manager
-            .drop_table(Table::drop().table(Coin::Table).if_exists().to_owned())
-            .await
+        manager.drop_table(Table::drop().table(Wallet::Table).if_exists().to_owned()).await?;
+        manager.drop_table(Table::drop().table(Coin::Table).if_exists().to_owned()).await
     }
 }
 
