@@ -72,8 +72,7 @@ impl Health {
         let status = readiness.status();
         {
             let mut current = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-            // A check of the database that was under way when the drain began has nothing to say any more.
-            if current.as_ref().is_some_and(|current| *current == readiness || *current == Readiness::Draining) {
+            if current.as_ref() == Some(&readiness) {
                 return;
             }
             match &readiness {
@@ -81,9 +80,10 @@ impl Health {
                 Readiness::NotReady(why) => tracing::warn!(why, "not ready"),
                 Readiness::Draining => tracing::info!("draining"),
             }
+            let draining = readiness == Readiness::Draining;
             let before = current.replace(readiness).map(|before| before.status());
             // Watchers hear of a new word, not of a new reason for the old one.
-            if before == Some(status) {
+            if before == Some(status) && !draining {
                 return;
             }
         }

@@ -153,10 +153,12 @@ fn an_unknown_label_is_an_error_that_names_the_labels() {
     let problems = plan(three_apps(), |config| {
         config.apps.enabled_apps = Some(vec!["first".to_owned(), "secnod".to_owned()]);
     });
-    assert_eq!(
-        problems.unwrap_err(),
-        ["apps.enabled_apps: there is no app secnod; the apps are: first, second, third"]
+    let problems = problems.unwrap_err().join("\n");
+    assert!(
+        problems.starts_with("apps.enabled_apps: there is no app \"secnod\"; did you mean \"second\"?"),
+        "{problems}"
     );
+    assert!(problems.ends_with("the site's apps are first, second, third"), "{problems}");
 }
 
 #[test]

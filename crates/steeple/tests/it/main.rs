@@ -8,6 +8,7 @@ mod trial;
 
 mod calls;
 mod config;
+mod context;
 mod data;
 mod discovery;
 mod errors;
@@ -18,5 +19,6 @@ mod interceptors;
 mod options;
 mod reflection;
 mod request_log;
+mod start;
 mod stock;
 mod wire;
