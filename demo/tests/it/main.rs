@@ -6,6 +6,7 @@
 mod coins;
 #[path = "../../../crates/steeple/tests/it/databases.rs"]
 mod databases;
+mod process;
 mod refused;
 mod site;
 mod transfers;

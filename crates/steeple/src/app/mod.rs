@@ -36,6 +36,7 @@ pub struct App {
     pub(crate) services: Vec<Registration>,
     pub(crate) skipped: Vec<String>,
     pub(crate) first_run: Option<FirstRun>,
+    pub(crate) first_call: Option<(&'static str, &'static str)>,
 }
 
 /// A service that an app brings, not yet made.
@@ -50,7 +51,7 @@ pub(crate) struct Registration {
 impl App {
     /// An app by its label, which names it in configuration (`enabled_apps`), reports and migrations.
     pub fn new(label: &'static str) -> Self {
-        Self { label, models: vec![], migrations: vec![], services: vec![], skipped: vec![], first_run: None }
+        Self { label, models: vec![], migrations: vec![], services: vec![], skipped: vec![], first_run: None, first_call: None }
     }
 
     /// The label.
@@ -94,6 +95,13 @@ impl App {
         W: Future<Output = Result<()>> + Send + 'static,
     {
         self.first_run = Some(Arc::new(move |db| Box::pin(work(db))));
+        self
+    }
+
+    /// A call worth trying first, which `run` shows ready to paste: a unary method (`crypto.CryptoService/GetCoin`) and
+    /// its request as JSON. Without one, the first unary method is shown with an empty request.
+    pub fn first_call(mut self, method: &'static str, json: &'static str) -> Self {
+        self.first_call = Some((method, json));
         self
     }
 }

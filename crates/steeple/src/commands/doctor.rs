@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::{Failure, out::Out};
+use super::{
+    Failure,
+    out::{Out, counted},
+};
 use crate::{
     config::{Config, Environment, Problems},
     db::{self, Db},
-    server::{Plan, Server},
+    server::{ListenError, Plan, Server},
 };
 
 pub(super) const EXAMPLE: &str = "Example:
@@ -53,16 +56,25 @@ impl Checks {
                 Verdict::Warning => "warning",
                 Verdict::Failed => "FAILED",
             };
-            format!("{verdict:<8} {name:<14} {}", detail.replace('\n', &format!("\n{:24}", "")))
+            format!("{verdict:<8} {name:<14} {}\n", detail.replace('\n', &format!("\n{:24}", "")))
         });
-        lines.collect::<Vec<_>>().join("\n")
+        let lines: String = lines.collect();
+        let failed = self.checks.iter().filter(|check| check.verdict == Verdict::Failed).count();
+        let verdict = match failed {
+            0 => "`run` has what it needs".to_owned(),
+            failed => format!("{} failed: `run` would not start", counted(failed, "check")),
+        };
+        format!("{lines}\n{verdict}")
     }
 }
 
 pub(super) async fn run(server: Server, loaded: Result<Config, Problems>, out: Out) -> Result<ExitCode, Failure> {
     let mut checks = Checks::default();
     match loaded {
-        Err(problems) => checks.add("configuration", Verdict::Failed, problems.to_string()),
+        Err(problems) => {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            checks.add("configuration", Verdict::Failed, problems.join("\n"));
+        }
         Ok(config) => {
             let files = config.files().join(", ");
             let from = if files.is_empty() { "defaults and environment".to_owned() } else { files };
@@ -85,7 +97,7 @@ fn services(server: &Server, config: &Config, checks: &mut Checks) {
         Ok(plan) => {
             let own = plan.services.iter().filter(|service| service.found.app != "steeple").count();
             let verdict = if own == 0 { Verdict::Warning } else { Verdict::Ok };
-            checks.add("services", verdict, format!("{own} services of this site, {} methods in all", plan.methods().count()));
+            checks.add("services", verdict, format!("{} of this site, {} in all", counted(own, "service"), counted(plan.methods().count(), "method")));
         }
     }
 }
@@ -126,12 +138,9 @@ async fn migrations(server: &Server, config: &Config, db: &Db, checks: &mut Chec
     }
 }
 
-async fn port(name: &'static str, key: &str, address: &str, checks: &mut Checks) {
+async fn port(name: &'static str, key: &'static str, address: &str, checks: &mut Checks) {
     match TcpListener::bind(address).await {
         Ok(_) => checks.add(name, Verdict::Ok, format!("{address} is free")),
-        Err(error) => {
-            let detail = format!("{address} cannot be listened on: {error}; stop what uses it, or set {key}");
-            checks.add(name, Verdict::Failed, detail);
-        }
+        Err(error) => checks.add(name, Verdict::Failed, ListenError::new(key, address, error).to_string()),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, out::{Out, table}};
+use super::{
+    Failure,
+    out::{Out, counted, table},
+};
 use crate::{
     config::Config,
-    db::Db,
     record::{RequestLog, State, log::RequestLogRow},
     server::Server,
 };
@@ -35,7 +37,7 @@ pub(super) struct Arguments {
     /// Only calls of the user with this id
     #[arg(long, value_name = "ID")]
     user: Option<i64>,
-    /// Only calls that took longer than this
+    /// Only calls that took at least this long
     #[arg(long, value_name = "MILLISECONDS")]
     slow: Option<u32>,
     /// Only the call with this request id, however old
@@ -78,24 +80,28 @@ impl Arguments {
         }
         log.limit(self.limit)
     }
+
+    fn nothing(&self) -> String {
+        match &self.request_id {
+            Some(id) => format!("no call with request id {id}"),
+            None => format!("no such calls in the last {}", counted(self.hours as usize, "hour")),
+        }
+    }
 }
 
 pub(super) async fn run(_: Server, config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
-    let db = Db::connect(&config.database, 1).await?;
+    let db = super::log_database(&config).await?;
     let rows = arguments.question().all(&db).await?;
     db.close().await;
-    out.either(&rows, || text(&rows));
+    out.either(&rows, || if rows.is_empty() { arguments.nothing() } else { text(&rows) });
     Ok(ExitCode::SUCCESS)
 }
 
 fn text(rows: &[RequestLogRow]) -> String {
-    if rows.is_empty() {
-        return "no such calls".to_owned();
-    }
     let lines = rows.iter().map(|row| {
         [
             row.created_at.format("%F %T%.3f").to_string(),
-            row.full_method.clone(),
+            row.full_method.trim_start_matches('/').to_owned(),
             row.grpc_status_code.clone().unwrap_or_else(|| row.status.clone()),
             row.duration_us.map_or_else(String::new, |us| format!("{:.1} ms", us as f64 / 1000.0)),
             row.peer.clone().unwrap_or_default(),
@@ -103,5 +109,5 @@ fn text(rows: &[RequestLogRow]) -> String {
             row.error_message.as_deref().unwrap_or_default().escape_debug().to_string(),
         ]
     });
-    table(["time (UTC)", "method", "code", "duration", "peer", "request id", "error"], lines)
+    table(["time (UTC)", "method", "code", ">duration", "peer", "request id", "error"], lines)
 }

@@ -2,8 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, out::{Out, table}};
-use crate::{config::Config, server::{Plan, PlannedMethod, Server}};
+use super::{
+    Failure,
+    out::{Out, table},
+};
+use crate::{
+    config::Config,
+    server::{PlannedMethod, Server},
+};
 
 pub(super) const EXAMPLE: &str = "Examples:
   cargo run -- methods
@@ -16,15 +22,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(server: &Server, config: &Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
-    let plan = Plan::of(server, config).map_err(|problems| Failure(problems.join("\n")))?;
-    let wanted = |planned: &&PlannedMethod| arguments.filter.as_ref().is_none_or(|text| planned.method.path.contains(text));
+    let plan = super::plan(server, config)?;
+    let wanted = |planned: &&PlannedMethod| arguments.filter.as_ref().is_none_or(|text| planned.method.path.contains(text.as_str()));
     let methods: Vec<_> = plan.methods().filter(wanted).collect();
     if let (true, Some(filter)) = (methods.is_empty(), &arguments.filter) {
-        return Err(Failure(format!("no method's path contains {filter}; `methods` alone lists them all")));
+        return Err(Failure(format!("no method has {filter:?} in its path; `methods` alone lists them all")));
     }
     out.either(&methods, || {
         let rows = methods.iter().map(|planned| {
-            [planned.method.path.clone(), planned.method.shape.to_string(), planned.chain.join(" > ")]
+            [planned.method.path.trim_start_matches('/').to_owned(), planned.method.shape.to_string(), planned.chain.join(" > ")]
         });
         table(["method", "shape", "chain"], rows)
     });

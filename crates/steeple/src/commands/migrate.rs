@@ -4,8 +4,15 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{Failure, out::Out};
-use crate::{config::Config, db::{self, Db}, server::Server};
+use super::{
+    Failure,
+    out::{Out, counted},
+};
+use crate::{
+    config::Config,
+    db::{self, Db},
+    server::Server,
+};
 
 pub(super) const EXAMPLE: &str = "Examples:
   cargo run -- migrate
@@ -24,8 +31,14 @@ pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, o
     let pending = db::migrate::pending(&db, &all).await?;
     let pending: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
     if arguments.check {
+        db.close().await;
         out.either(&json!({ "pending": pending }), || listing("pending", &pending));
-        return Ok(if pending.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        if pending.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        // The list is the value; the failure is only said.
+        Out { json: false }.failed(&format!("{} pending: run `migrate`", counted(pending.len(), "migration")));
+        return Ok(ExitCode::FAILURE);
     }
     let applied = server.migrate(&db, config.env).await?;
     db.close().await;

@@ -1,7 +1,8 @@
 //! The site's command line: what `manage.py` is to Django.
 //!
 //! [`Server::main`] reads the arguments, loads the configuration, and runs one command. Every command has `--json`, a
-//! non-zero exit on failure, and an example in its `--help`. Without a command the site is served.
+//! non-zero exit on failure, and an example in its `--help`. Without a command the site is served. Standard output has what
+//! was asked for, with `--json` one value (`run`: one value a line); what went wrong is said on standard error.
 //!
 //! Must never: do what a library function could do. A command reads, calls and prints.
 
@@ -14,16 +15,17 @@ mod run;
 mod services;
 mod stats;
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use out::Out;
+use out::{Out, counted};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
     config::{Config, Environment},
-    record::config::Format,
-    server::Server,
+    db::{self, Db},
+    record::{self, config::Format},
+    server::{Plan, Server, StartError},
 };
 
 /// A gRPC site made with Steeple.
@@ -82,9 +84,24 @@ enum Command {
 #[derive(Debug)]
 struct Failure(String);
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let any: &dyn std::error::Error = &error;
+        if let Some(StartError::Plan(problems)) = any.downcast_ref() {
+            return Self::of(problems);
+        }
+        // Ours keeps its cause from callers; whoever sits at the terminal is none.
+        any.downcast_ref::<crate::Error>().map_or_else(|| Self(error.to_string()), |error| Self(error.for_log()))
+    }
+}
+
+impl Failure {
+    /// Several sentences as one: a line for each below a line that counts them.
+    fn of(problems: &[String]) -> Self {
+        match problems {
+            [problem] => Self(problem.clone()),
+            problems => Self(format!("{}:\n  {}", counted(problems.len(), "problem"), problems.join("\n  "))),
+        }
     }
 }
 
@@ -92,8 +109,11 @@ impl Server {
     /// The whole program: reads the command line, loads the configuration, runs the command.
     pub fn main(self) -> ExitCode {
         let command = Arguments::command().name(self.site.name()).version(self.site.version());
-        let matches = command.get_matches_from(std::env::args_os());
-        let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let arguments = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+        let arguments = match arguments {
+            Ok(arguments) => arguments,
+            Err(error) => return unread(&error),
+        };
         let out = Out { json: arguments.common.json };
         match self.command(arguments, out) {
             Ok(code) => code,
@@ -111,7 +131,13 @@ impl Server {
             Out::text(&Config::default_toml());
             return Ok(ExitCode::SUCCESS);
         }
-        let overrides: Vec<_> = common.set.into_iter().chain(command.overrides()).collect();
+        if !common.config.is_dir() {
+            let folder = common.config.display();
+            return Err(Failure(format!("--config {folder}: no such folder; name the folder that steeple.toml is in")));
+        }
+        // With --json every line of `run` is JSON, the calls' lines too.
+        let lines = (common.json && matches!(command, Command::Run(_))).then(|| ("log.format".to_owned(), "json".to_owned()));
+        let overrides: Vec<_> = lines.into_iter().chain(common.set).chain(command.overrides()).collect();
         let loaded = Config::load(&common.config, std::env::vars_os(), &overrides);
         if let Command::Doctor = command {
             let workers = loaded.as_ref().map_or(1, |config| config.server.workers());
@@ -130,19 +156,6 @@ impl Server {
             Command::Doctor | Command::DefaultConfig => Ok(ExitCode::SUCCESS),
         }
     }
-
-    /// The help text of the command line and of each command: a contract, kept as a file under test.
-    pub fn help(&self) -> String {
-        let mut command = Arguments::command().name(self.site.name()).term_width(100);
-        command.build();
-        let mut text = command.render_long_help().to_string();
-        for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
-            let (name, help) = (command.get_name().to_owned(), command.render_long_help());
-            text = format!("{text}\n\n--- {name} ---\n\n{help}");
-        }
-        let lines: Vec<_> = text.lines().map(str::trim_end).collect();
-        lines.join("\n") + "\n"
-    }
 }
 
 impl Command {
@@ -152,6 +165,34 @@ impl Command {
             _ => vec![],
         }
     }
+}
+
+/// The end of a command line that cannot be read, or that asks for help.
+fn unread(error: &clap::Error) -> ExitCode {
+    // A reader that has left is no failure.
+    let _ = error.print();
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let why = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Out::text(&serde_json::json!({ "error": why }).to_string());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// The site against the configuration.
+fn plan(server: &Server, config: &Config) -> Result<Plan, Failure> {
+    Plan::of(server, config).map_err(|problems| Failure::of(&problems))
+}
+
+/// The database with the request log in it.
+async fn log_database(config: &Config) -> Result<Db, Failure> {
+    let db = Db::connect(&config.database, 1).await?;
+    if db::migrate::pending(&db, &record::migrations()).await?.is_empty() {
+        return Ok(db);
+    }
+    db.close().await;
+    let address = db::redacted(&config.database.url);
+    Err(Failure(format!("there is no request log in {address} yet: run `migrate`, or `run` in development")))
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -166,7 +207,7 @@ fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
 /// Sends what the program says of itself to standard error; `RUST_LOG` chooses how much (default `info`).
 fn trace(config: &Config) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(out::colours());
     let registry = tracing_subscriber::registry().with(filter);
     let pretty = match config.log.format {
         Format::Auto => config.env == Environment::Development,

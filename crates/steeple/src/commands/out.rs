@@ -1,8 +1,8 @@
 //! What a command prints: text for people, or one JSON value for programs.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use serde_json::json;
 
@@ -25,30 +25,53 @@ impl Out {
 
     /// `value` as JSON, or else the text.
     pub fn either(self, value: &impl Serialize, text: impl FnOnce() -> String) {
-        if self.json {
-            // Every value printed here has text keys, so it can be JSON.
-            Self::text(&serde_json::to_string_pretty(value).unwrap_or_else(|error| json!({"error": error.to_string()}).to_string()));
-        } else {
-            Self::text(&text());
-        }
+        Self::text(&if self.json { in_json(value, serde_json::to_string_pretty) } else { text() });
     }
 
-    /// A failure: on standard error, as text or as `{"error": …}`.
+    /// The same with the JSON in one line, for a command whose output goes on.
+    pub fn line(self, value: &impl Serialize, text: impl FnOnce() -> String) {
+        Self::text(&if self.json { in_json(value, serde_json::to_string) } else { text() });
+    }
+
+    /// A failure: `error: …` on standard error, and with `--json` also `{"error": …}` where the value would have been.
     pub fn failed(self, why: &str) {
-        let mut stderr = std::io::stderr().lock();
-        let text = if self.json { json!({"error": why}).to_string() } else { format!("error: {why}") };
-        let _ = writeln!(stderr, "{text}");
+        if self.json {
+            Self::text(&json!({ "error": why }).to_string());
+        }
+        let _ = writeln!(std::io::stderr().lock(), "error: {why}");
     }
 }
 
-/// Rows under headings, as wide as the terminal allows.
+/// Every value printed here has text keys, so it can be JSON.
+fn in_json<T: Serialize>(value: &T, write: impl FnOnce(&T) -> serde_json::Result<String>) -> String {
+    write(value).unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string())
+}
+
+/// Whether standard error takes colours: it is a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.
+pub(super) fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Rows under headings, one line each, so that `grep` and `less -S` work. A heading that begins with `>` has its column
+/// to the right.
 pub(super) fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(headings.map(str::to_uppercase));
+    table.load_style(presets::NOTHING);
+    table.set_header(headings.map(|heading| heading.trim_start_matches('>').to_uppercase()));
     for row in rows {
         table.add_row(row);
     }
+    for (column, heading) in table.column_iter_mut().zip(headings) {
+        column.set_padding((0, 2));
+        if heading.starts_with('>') {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
     let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
+}
+
+/// `1 method`, `2 methods`.
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

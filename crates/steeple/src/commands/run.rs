@@ -1,20 +1,32 @@
 //! `run`: serve until told to stop.
 
-use std::{fmt::Write as _, net::SocketAddr, process::ExitCode};
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
-use super::{Failure, out::Out};
+use super::{
+    Failure,
+    out::{Out, counted},
+};
 use crate::{
     config::Config,
     db,
-    server::{Plan, Running, Server},
+    method::Shape,
+    server::{Plan, PlannedService, Running, Server},
 };
 
 pub(super) const EXAMPLE: &str = "Examples:
   cargo run -- run
   cargo run -- run --grpc 127.0.0.1:50051 --http off
   STEEPLE_ENV=production cargo run --release -- run --workers 4";
+
+/// Signals this close together are one.
+const ONCE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Arguments {
@@ -61,22 +73,24 @@ impl Arguments {
 
 pub(super) async fn run(server: Server, config: Config, out: Out) -> Result<ExitCode, Failure> {
     let (name, version) = (server.site.name(), server.site.version());
+    let first_calls: Vec<_> = server.site.apps.iter().filter_map(|app| app.first_call).collect();
     let mut told = told_to_stop()?;
     let starting = server.start(config);
     let mut running = tokio::select! {
         running = starting => running?,
         () = told.recv() => return Ok(ExitCode::SUCCESS),
     };
-    let report = Report::of(name, version, &running);
-    out.either(&report, || report.to_text(&running.plan));
+    let report = Report::of(name, version, &first_calls, &running);
+    out.line(&report, || report.to_text());
     let fault = tokio::select! {
         () = told.recv() => false,
         () = running.ended() => true,
     };
-    tracing::info!(in_flight = running.in_flight(), "stopping");
+    let since = Instant::now();
+    tracing::info!(calls = running.in_flight(), within = ?running.config().server.drain, "stopping");
     let stopped = tokio::select! {
         stopped = running.stop() => stopped,
-        () = told.recv() => return Err(Failure("told to stop twice, left without draining".to_owned())),
+        () = told.again(since) => return Err(Failure("told to stop twice, left without draining".to_owned())),
     };
     tracing::info!(cut = stopped.cut, lost = stopped.lost, "stopped");
     Ok(if fault || stopped.lost > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -92,12 +106,13 @@ struct Report<'a> {
     http: Option<SocketAddr>,
     database: String,
     pid: u32,
+    first_call: Option<String>,
     #[serde(flatten)]
     plan: &'a Plan,
 }
 
 impl<'a> Report<'a> {
-    fn of(site: &'a str, version: &'a str, running: &'a Running) -> Self {
+    fn of(site: &'a str, version: &'a str, first_calls: &[(&str, &str)], running: &'a Running) -> Self {
         let config = running.config();
         Self {
             site,
@@ -107,37 +122,48 @@ impl<'a> Report<'a> {
             http: running.http,
             database: db::redacted(&config.database.url),
             pid: std::process::id(),
+            first_call: first_call(first_calls, &running.plan, running.grpc),
             plan: &running.plan,
         }
     }
 
-    fn to_text(&self, plan: &Plan) -> String {
-        let Self { site, version, environment, grpc, database, .. } = self;
+    fn to_text(&self) -> String {
+        let Self { site, version, environment, grpc, database, plan, .. } = self;
+        let http = self.http.map_or_else(|| "off".to_owned(), |http| format!("http://{http}  /healthz /readyz /metrics"));
         let mut text = format!("\n{site} {version}, {environment}\n\n");
-        let http = self.http.map_or_else(|| "off".to_owned(), |http| format!("http://{http}  (/healthz /readyz /metrics)"));
         let _ = writeln!(text, "  gRPC      {grpc}\n  HTTP      {http}\n  database  {database}\n");
+        let width = plan.services.iter().map(|service| service.found.name.len()).max().unwrap_or_default();
         for service in &plan.services {
-            let (app, name, methods) = (service.found.app, service.found.name, service.methods.len());
-            let _ = writeln!(text, "  {app:<12} {name:<44} {methods} methods");
+            let (app, name, methods) = (service.found.app, service.found.name, counted(service.methods.len(), "method"));
+            let _ = writeln!(text, "  {app:<9} {name:<width$}  {methods}");
         }
         for skipped in &plan.skipped {
-            let _ = writeln!(text, "  {:<12} {} skipped: {}", skipped.app, skipped.name, skipped.why);
+            let space = if skipped.name.is_empty() { "" } else { " " };
+            let _ = writeln!(text, "  {:<9} {}{space}skipped: {}", skipped.app, skipped.name, skipped.why);
         }
-        if let Some(call) = first_call(plan, *grpc) {
-            let _ = writeln!(text, "\n  a first call:\n\n    {call}");
+        if let Some(call) = &self.first_call {
+            let _ = writeln!(text, "\n  A first call:\n\n    {}", call.replace(" -d ", " \\\n      -d "));
         }
         text
     }
 }
 
-/// A call to paste: the first unary method of the site, by reflection.
-fn first_call(plan: &Plan, grpc: SocketAddr) -> Option<String> {
+/// A call to paste, which works by reflection: what an app proposes, or else the first unary method of the site.
+fn first_call(proposed: &[(&str, &str)], plan: &Plan, grpc: SocketAddr) -> Option<String> {
     plan.services.iter().find(|service| service.found.app == "steeple" && service.found.name.contains("reflection"))?;
-    let service = plan.services.iter().find(|service| service.found.native)?;
-    let method = service.methods.iter().find(|planned| planned.method.shape == crate::method::Shape::Unary)?;
+    let unary = |service: &'_ PlannedService| {
+        let unary = service.methods.iter().filter(|planned| planned.method.shape == Shape::Unary);
+        unary.map(|planned| planned.method.path.clone()).collect::<Vec<_>>()
+    };
+    let methods: Vec<_> = plan.services.iter().filter(|service| service.found.native).flat_map(unary).collect();
+    let served = |(method, _): &&(&str, &str)| methods.iter().any(|path| path.trim_start_matches('/') == *method);
+    let (path, json) = match proposed.iter().find(served) {
+        Some((method, json)) => (format!("/{method}"), *json),
+        None => (methods.first()?.clone(), "{}"),
+    };
     let host = if grpc.ip().is_unspecified() { format!("127.0.0.1:{}", grpc.port()) } else { grpc.to_string() };
-    let path = &method.method.path;
-    Some(format!("npx @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '{{}}' http://{host}{path}"))
+    let json = json.replace('\'', r"'\''");
+    Some(format!("npx @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '{json}' http://{host}{path}"))
 }
 
 /// SIGTERM and Ctrl-C, each as often as it comes.
@@ -160,6 +186,16 @@ fn told_to_stop() -> std::io::Result<Told> {
 }
 
 impl Told {
+    /// Told a second time. `timeout` and some supervisors signal a process and then its group: that is once.
+    async fn again(&mut self, first: Instant) {
+        loop {
+            self.recv().await;
+            if first.elapsed() > ONCE {
+                return;
+            }
+        }
+    }
+
     #[cfg(unix)]
     async fn recv(&mut self) {
         tokio::select! {

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, out::{Out, table}};
+use super::{
+    Failure,
+    out::{Out, counted, table},
+};
 use crate::{
     config::Config,
-    db::Db,
-    record::{RequestLog, stats::{Numbers, Statistics}},
+    record::{RequestLog, stats::{LONGEST_HOURS, Numbers, Statistics}},
 };
 
 pub(super) const EXAMPLE: &str = "Examples:
@@ -16,12 +18,12 @@ pub(super) const EXAMPLE: &str = "Examples:
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The last HOURS, at most a year
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_HOURS)))]
     hours: u32,
 }
 
 pub(super) async fn run(config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
-    let db = Db::connect(&config.database, 1).await?;
+    let db = super::log_database(&config).await?;
     let statistics = RequestLog::get_statistics(&db, arguments.hours).await?;
     db.close().await;
     out.either(&statistics, || text(&statistics));
@@ -29,11 +31,17 @@ pub(super) async fn run(config: Config, arguments: &Arguments, out: Out) -> Resu
 }
 
 fn text(statistics: &Statistics) -> String {
+    let hours = counted(statistics.hours as usize, "hour");
+    if statistics.all.total == 0 {
+        return format!("no calls in the last {hours}");
+    }
     let methods = statistics.methods.iter().map(|method| {
         line(format!("{}/{}", method.service_name, method.method_name), &method.numbers)
     });
-    let all = line(format!("all calls of the last {} hours", statistics.hours), &statistics.all);
-    let headings = ["method", "calls", "success", "errors", "cancelled", "timeout", "mean", "p50", "p95", "p99"];
+    let all = line(format!("all of the last {hours}"), &statistics.all);
+    let headings = [
+        "method", ">calls", ">success", ">errors", ">cancelled", ">timeout", ">mean", ">p50", ">p95", ">p99",
+    ];
     table(headings, methods.chain([all]))
 }
 

@@ -143,6 +143,15 @@ impl ConnectError {
     }
 }
 
+/// What the database or the system said, without the driver's words around it.
+fn said(cause: &sqlx::Error) -> String {
+    match cause {
+        sqlx::Error::Database(cause) => cause.message().to_owned(),
+        sqlx::Error::Io(cause) => cause.to_string(),
+        cause => cause.to_string(),
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -158,7 +167,8 @@ impl fmt::Display for ConnectError {
             Self::Unreachable { address, cause } => {
                 write!(
                     f,
-                    "no database answers at {address}: {cause}; start it, or correct host and port in database.url"
+                    "no database answers at {address}: {}; start it, or correct host and port in database.url",
+                    said(cause)
                 )
             }
             Self::Silent { address, within } => write!(
@@ -169,19 +179,22 @@ impl fmt::Display for ConnectError {
             Self::Refused { address, cause } => {
                 write!(
                     f,
-                    "the database at {address} refused us: {cause}; correct user and password in database.url"
+                    "the database at {address} refused us: {}; correct user and password in database.url",
+                    said(cause)
                 )
             }
             Self::NoDatabase { address, cause } => {
                 write!(
                     f,
-                    "the server of {address} has no such database: {cause}; create it, or correct database.url"
+                    "the server of {address} has no such database: {}; create it, or correct database.url",
+                    said(cause)
                 )
             }
             Self::Busy { address, cause } => write!(
                 f,
-                "the database at {address} takes no connection now: {cause}; wait, or lower database.max_connections \
-                 of the nodes"
+                "the database at {address} takes no connection now: {}; wait, or lower database.max_connections \
+                 of the nodes",
+                said(cause)
             ),
             Self::NoFolder { file, folder } => write!(
                 f,
@@ -194,14 +207,16 @@ impl fmt::Display for ConnectError {
             }
             Self::NotWritable { address, cause } => write!(
                 f,
-                "the database file of {address} cannot be opened for writing: {cause}; give this user the right to \
-                 write the file and its folder"
+                "the database file of {address} cannot be opened for writing: {}; give this user the right to \
+                 write the file and its folder",
+                said(cause)
             ),
             Self::NotADatabase { address, cause } => write!(
                 f,
-                "the file of {address} is not a SQLite database: {cause}; correct database.url, or move the file away"
+                "the file of {address} is not a SQLite database: {}; correct database.url, or move the file away",
+                said(cause)
             ),
-            Self::Other { address, cause } => write!(f, "cannot connect to {address}: {cause}; check database.url"),
+            Self::Other { address, cause } => write!(f, "cannot connect to {address}: {}; check database.url", said(cause)),
         }
     }
 }

@@ -4,7 +4,7 @@ use steeple::App;
 
 use super::demo_data;
 
-/// Fills the tables with something to look at, the first time they are there.
+/// Fills the tables with something to look at, the first time they are there, and says how to look.
 pub fn app(app: App) -> App {
-    app.first_run(demo_data::fill)
+    app.first_run(demo_data::fill).first_call("crypto.CryptoService/GetCoin", r#"{"symbol":"BTC"}"#)
 }
