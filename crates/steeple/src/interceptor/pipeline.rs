@@ -164,8 +164,11 @@ async fn answer(
     if let (RequestId::Given(_), Some(id)) = (cx.request_id(), echo) {
         response.headers_mut().insert("x-request-id", id);
     }
+    // What interceptors said around the method, or around a stock service, which knows nothing of it.
+    response.headers_mut().extend(cx.take_metadata());
     // An answer that carries its status in its headers has no more to say, and needs no one to watch its body.
     if close_by(&cx, response.headers()) {
+        response.headers_mut().extend(cx.take_trailers());
         return response;
     }
     response.map(|body| Body::new(ResponseBody::new(body, ticket, bounds)))

@@ -6,10 +6,10 @@
 //!
 //! - [`Incoming`]: the listener. Takes connections, without Nagle's delay, up to `server.max_connections`; over that
 //!   they are accepted and closed at once. Survives what `accept` may say, such as no file descriptor left.
-//! - [`Guarded`]: a connection. Ends it when `server.max_connection_age` and its grace are over (tonic either asks a
-//!   connection to leave or closes it, never both; it is left with the asking). Walks the frame headers of the bytes that come in ([`frames`]) and fails the read with
+//! - [`Guarded`]: a connection. Walks the frame headers of the bytes that come in ([`frames`]) and fails the read with
 //!   [`io::ErrorKind::TimedOut`] when the handshake takes longer than `server.handshake_timeout`, or a frame other
-//!   than DATA or a list of headers longer than `server.header_timeout`.
+//!   than DATA or a list of headers longer than `server.header_timeout`; likewise when `server.max_connection_age` and
+//!   its grace are over (tonic asks an old connection to leave, or closes it, but never the one after the other).
 //!
 //! Must never: keep or change a byte, judge the protocol (h2 does), or ask the clock while bytes flow.
 

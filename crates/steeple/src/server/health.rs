@@ -1,7 +1,7 @@
 //! `grpc.health.v1.Health`, fed by a check of the database, and the state that `/readyz` reads.
 
 use std::{
-    sync::{Arc, RwLock, PoisonError},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -43,11 +43,17 @@ pub(crate) struct Health {
     services: Arc<[&'static str]>,
     /// `None` before the first check.
     readiness: Arc<RwLock<Option<Readiness>>>,
+    interval: Duration,
 }
 
 impl Health {
-    pub fn new(services: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { reporter: HealthReporter::new(), services: services.into_iter().collect(), readiness: Arc::default() }
+    pub fn new(services: impl IntoIterator<Item = &'static str>, interval: Duration) -> Self {
+        Self {
+            reporter: HealthReporter::new(),
+            services: services.into_iter().collect(),
+            readiness: Arc::default(),
+            interval,
+        }
     }
 
     /// Adds the service itself.
@@ -66,8 +72,7 @@ impl Health {
         let status = readiness.status();
         {
             let mut current = self.readiness.write().unwrap_or_else(PoisonError::into_inner);
-            // A check of the database that was under way when the drain began has nothing to say any more.
-            if current.as_ref().is_some_and(|current| *current == readiness || *current == Readiness::Draining) {
+            if current.as_ref() == Some(&readiness) {
                 return;
             }
             match &readiness {
@@ -75,9 +80,10 @@ impl Health {
                 Readiness::NotReady(why) => tracing::warn!(why, "not ready"),
                 Readiness::Draining => tracing::info!("draining"),
             }
+            let draining = readiness == Readiness::Draining;
             let before = current.replace(readiness).map(|before| before.status());
             // Watchers hear of a new word, not of a new reason for the old one.
-            if before == Some(status) {
+            if before == Some(status) && !draining {
                 return;
             }
         }
@@ -87,12 +93,12 @@ impl Health {
     }
 
     /// Asks the database from time to time, until the server drains.
-    pub async fn watch(self, db: Db, interval: Duration, draining: CancellationToken) {
+    pub async fn watch(self, db: Db, draining: CancellationToken) {
         loop {
             let checked = draining.run_until_cancelled(check(&db)).await;
             let Some(readiness) = checked else { return };
             self.set(readiness).await;
-            if draining.run_until_cancelled(tokio::time::sleep(interval)).await.is_none() {
+            if draining.run_until_cancelled(tokio::time::sleep(self.interval)).await.is_none() {
                 return;
             }
         }

@@ -58,7 +58,8 @@ impl Plan {
     /// or interceptors for methods that do not exist.
     pub fn of(server: &Server, config: &Config) -> Result<Self, Vec<String>> {
         let found = Found::of(&server.site, config)?;
-        let mut methods = server.site.methods().map_err(|error| vec![format!("the site's descriptors do not decode: {error}")])?;
+        let mut methods =
+            server.site.methods().map_err(|error| vec![format!("the site's descriptors do not decode: {error}")])?;
         let mut problems = vec![];
         let mut services = found.services;
         for (name, descriptors) in OWN {
@@ -80,7 +81,8 @@ impl Plan {
                 });
             }
         }
-        let services: Vec<_> = services.into_iter().map(|found| planned(server, &methods, found, &mut problems)).collect();
+        let services: Vec<_> =
+            services.into_iter().map(|found| planned(server, &methods, found, &mut problems)).collect();
         unused(server, &services, &mut problems);
         if problems.is_empty() { Ok(Self { services, skipped: found.skipped }) } else { Err(problems) }
     }

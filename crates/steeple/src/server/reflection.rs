@@ -30,11 +30,13 @@ fn builder<'a>(site: &'a Site, names: &[&str]) -> Builder<'a> {
         tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
     ];
-    let builder = own.into_iter().fold(Builder::configure().include_reflection_service(false), |builder, descriptors| {
-        builder.register_encoded_file_descriptor_set(descriptors)
-    });
-    let builder = site.descriptors.iter().fold(builder, |builder, descriptors| {
-        builder.register_encoded_file_descriptor_set(descriptors)
-    });
+    let builder =
+        own.into_iter().fold(Builder::configure().include_reflection_service(false), |builder, descriptors| {
+            builder.register_encoded_file_descriptor_set(descriptors)
+        });
+    let builder = site
+        .descriptors
+        .iter()
+        .fold(builder, |builder, descriptors| builder.register_encoded_file_descriptor_set(descriptors));
     names.iter().fold(builder, |builder, name| builder.with_service_name(*name))
 }

@@ -7,7 +7,11 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
-use super::{Plan, Surrounded, guard::Incoming, health::{Health, Readiness}};
+use super::{
+    Plan, Surrounded,
+    guard::Incoming,
+    health::{Health, Readiness},
+};
 use crate::{
     config::Config,
     db::Db,
@@ -36,6 +40,7 @@ pub struct Running {
     shared: Arc<Shared>,
     draining: CancellationToken,
     served: JoinHandle<()>,
+    checks: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -60,30 +65,28 @@ pub(super) struct Parts {
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
     pub router: Router,
-    pub health_interval: Duration,
 }
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router, health_interval } = parts;
+        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
-        let transport = transport(&config).serve_with_incoming_shutdown(answering, incoming, draining.clone().cancelled_owned());
+        let transport =
+            transport(&config).serve_with_incoming_shutdown(answering, incoming, draining.clone().cancelled_owned());
         let served = tokio::spawn(async move {
             if let Err(error) = transport.await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the grpc listener ended");
             }
         });
-        let mut tasks = vec![
-            tokio::spawn(health.clone().watch(db.clone(), health_interval, draining.clone())),
-            tokio::spawn(upkeep(metrics.clone(), draining.clone())),
-        ];
+        let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
+        let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, tasks }
+        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, checks, tasks }
     }
 
     /// The database.
@@ -122,6 +125,9 @@ impl Running {
     /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
     /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
     pub async fn stop(mut self) -> Stopped {
+        // A check that is under way must not have the last word.
+        self.checks.abort();
+        let _ = (&mut self.checks).await;
         self.health.set(Readiness::Draining).await;
         self.draining.cancel();
         self.shared.drain();
@@ -160,6 +166,7 @@ impl Drop for Running {
         self.shared.drain();
         self.shared.stop();
         self.served.abort();
+        self.checks.abort();
         for task in &self.tasks {
             task.abort();
         }

@@ -95,7 +95,7 @@ impl Server {
         } else {
             None
         };
-        let health = Health::new(plan.services.iter().map(|planned| planned.found.name));
+        let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
 
@@ -105,21 +105,7 @@ impl Server {
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        let health_interval = self.health_interval;
-        Ok(Running::serve(Parts {
-            config,
-            plan,
-            db,
-            recorder,
-            metrics,
-            health,
-            shared,
-            answering,
-            incoming,
-            http,
-            router,
-            health_interval,
-        }))
+        Ok(Running::serve(Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router }))
     }
 
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.

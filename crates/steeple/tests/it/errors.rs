@@ -147,10 +147,9 @@ async fn a_client_can_read_the_details() {
     let retry = told(&house, "retry").await.get_details_retry_info().unwrap();
     assert_eq!(retry.retry_delay, Some(Duration::from_millis(1500)));
 
-    for (how, code, text) in [
-        ("missing", Code::NotFound, "coin BTC not found"),
-        ("taken", Code::AlreadyExists, "coin BTC already exists"),
-    ] {
+    for (how, code, text) in
+        [("missing", Code::NotFound, "coin BTC not found"), ("taken", Code::AlreadyExists, "coin BTC already exists")]
+    {
         let status = told(&house, how).await;
         assert_eq!((status.code(), status.message()), (code, text));
         let resource = status.get_details_resource_info().unwrap();

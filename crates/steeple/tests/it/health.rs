@@ -83,7 +83,9 @@ async fn a_watch_hears_when_the_database_goes_and_when_it_comes_back() {
     let server = std::env::var("STEEPLE_TEST_POSTGRES_URL").unwrap();
     let mut admin = PgConnection::connect(&server).await.unwrap();
     let name = url.rsplit_once('/').unwrap().1;
-    let mut order = async |statement: String| drop(admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap());
+    let mut order = async |statement: String| {
+        admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+    };
     order(format!("alter database {name} allow_connections false")).await;
     order(format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")).await;
     assert_eq!(next(&mut watch).await, ServingStatus::NotServing);

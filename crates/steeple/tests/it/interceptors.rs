@@ -7,9 +7,7 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait as _, DbErr};
-use steeple::{
-    Code, Context, Error, Interceptor, Next, Replies, Request, Response, Result, Server, Site, Streaming,
-};
+use steeple::{Code, Context, Error, Interceptor, Next, Replies, Request, Response, Result, Server, Site, Streaming};
 use tokio_stream::{self as stream, StreamExt as _};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_client::ServerReflectionClient};
@@ -254,17 +252,17 @@ async fn health_and_reflection_go_through_them_too() {
 
 #[tokio::test]
 async fn layers_go_around_everything_the_last_one_outermost() {
+    async fn stamps(request: Request, next: Next) -> Result<Response> {
+        let all: Vec<_> = request.context().metadata_all("x-stamp").collect();
+        request.context().set_metadata("x-stamps", all.join(" "))?;
+        next.run(request).await
+    }
     let stamp = |value: &'static str| {
         MapRequestLayer::new(move |mut request: http::Request<tonic::body::Body>| {
             request.headers_mut().append("x-stamp", http::HeaderValue::from_static(value));
             request
         })
     };
-    async fn stamps(request: Request, next: Next) -> Result<Response> {
-        let all: Vec<_> = request.context().metadata_all("x-stamp").collect();
-        request.context().set_metadata("x-stamps", all.join(" "))?;
-        next.run(request).await
-    }
     let furnish = |server: Server| {
         let seal = MapResponseLayer::new(|mut response: http::Response<tonic::body::Body>| {
             response.headers_mut().insert("x-seal", http::HeaderValue::from_static("yes"));

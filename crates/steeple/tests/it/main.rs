@@ -1,11 +1,14 @@
 //! Behaviour of the crate against real databases, servers and sockets. One module per behaviour.
 
+#![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not what they share")]
+
 mod databases;
 mod frames;
 mod trial;
 
 mod calls;
 mod config;
+mod context;
 mod data;
 mod discovery;
 mod errors;
@@ -16,5 +19,6 @@ mod interceptors;
 mod options;
 mod reflection;
 mod request_log;
+mod start;
 mod stock;
 mod wire;

@@ -58,10 +58,13 @@ impl tower::Service<http::Request<Body>> for Stock {
                 "/stock.Stock/Count" => {
                     let service = tower::service_fn(|request: Request<Order>| async move {
                         let order = request.into_inner();
-                        let reports = (0..order.count).map(|count| Ok(Report { count: count.into(), ..Report::default() }));
+                        let reports =
+                            (0..order.count).map(|count| Ok(Report { count: count.into(), ..Report::default() }));
                         let end = tokio_stream::iter(Some(order).filter(|order| order.panic));
                         let end = end.map(|_| -> Result<Report, Status> { panic!("told to panic: secret-4711") });
-                        Ok::<_, Status>(tonic::Response::new(tokio_stream::iter(reports.collect::<Vec<_>>()).chain(end)))
+                        Ok::<_, Status>(tonic::Response::new(
+                            tokio_stream::iter(reports.collect::<Vec<_>>()).chain(end),
+                        ))
                     });
                     grpc.server_streaming(service, request).await
                 }
@@ -158,11 +161,7 @@ async fn an_answer_without_a_status_is_unknown() {
 
 #[tokio::test]
 async fn limits_and_deadlines_hold_for_it() {
-    let house = House::with(
-        |_| Server::new(site()),
-        |config| config.server.max_receive_message_bytes = 100,
-    )
-    .await;
+    let house = House::with(|_| Server::new(site()), |config| config.server.max_receive_message_bytes = 100).await;
     let large = Order { text: "x".repeat(200), ..Order::default() };
     let status = call(&mut grpc(&house).await, "/stock.Stock/Say", large).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);

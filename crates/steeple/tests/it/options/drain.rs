@@ -55,7 +55,8 @@ async fn what_does_not_finish_is_cut_with_unavailable_when_the_time_is_over() {
     let client = trial::pb::trial::v1::trial_client::TrialClient::new(channel.connect().await.unwrap());
     let mut unary = client.clone();
     let hanging = tokio::spawn(async move { unary.unary(Order { hang: true, ..Order::default() }).await });
-    let mut endless = client.clone().spread(Order { count: 1, hang: true, ..Order::default() }).await.unwrap().into_inner();
+    let mut endless =
+        client.clone().spread(Order { count: 1, hang: true, ..Order::default() }).await.unwrap().into_inner();
     endless.message().await.unwrap().unwrap();
     while running.in_flight() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -86,7 +86,10 @@ async fn messages_are_compressed_both_ways_when_the_site_and_the_caller_want_it(
         let plain = house.client().await.unary(order()).await.unwrap();
         assert!(plain.metadata().get("grpc-encoding").is_none(), "nobody asked for it");
         let rows = house.close().await;
-        assert!(rows[1..].iter().all(|row| row.request_size < 1000 && row.response_size < 1000), "compressed on the wire");
+        assert!(
+            rows[1..].iter().all(|row| row.request_size < 1000 && row.response_size < 1000),
+            "compressed on the wire"
+        );
         assert!(rows[0].request_size > 10_000 && rows[0].response_size > 10_000);
     }
 }
