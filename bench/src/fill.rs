@@ -14,6 +14,7 @@ use hdrhistogram::{
     Histogram,
     serialization::{Serializer as _, V2Serializer},
 };
+use steeple::method::method_key;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -77,11 +78,11 @@ const ROWS: &str = "
             CASE WHEN i % 499 = 7 THEN 13 WHEN i % 97 = 5 THEN 5 ELSE 0 END,
             100 + s * s / 5000000, ?4 + i * ?5 / ?3
         FROM spread)
-    INSERT INTO steeple_request_log (request_id, service_name, method_name, full_method, request_size, response_size,
+    INSERT INTO steeple_request_log (id, request_id, service_name, method_name, method_key, request_size, response_size,
         request_messages, response_messages, status, grpc_status_code, error_message, duration_ms, duration_us,
         is_authenticated, client_ip, user_agent, peer, created_at, completed_at)
-    SELECT printf('%08x-0000-7000-8000-%012x', at, i), 'bench.Filled', 'Method' || method,
-        '/bench.Filled/Method' || method, 100, 200, 1, 1,
+    SELECT ?4 * 1000000 + i * (?5 * 1000000) / ?3, printf('%08x-0000-7000-8000-%012x', at, i), 'bench.Filled',
+        'Method' || method, json_extract(?6, '$[' || method || ']'), 100, 200, 1, 1,
         CASE code WHEN 0 THEN 'success' ELSE 'error' END,
         CASE code WHEN 0 THEN 'OK' WHEN 5 THEN 'NOT_FOUND' ELSE 'INTERNAL' END,
         CASE code WHEN 0 THEN NULL ELSE 'filled in by the bench' END, us / 1000, us,
@@ -114,9 +115,11 @@ pub async fn fill(options: &Options) -> Outcome<()> {
         .connect()
         .await?;
     if !options.sums_only {
+        let keys: Vec<_> = (0..METHODS).map(|method| method_key("bench.Filled", &format!("Method{method}"))).collect();
+        let keys = serde_json::to_string(&keys)?;
         for first in (0..calls).step_by(BATCH as usize) {
             let end = calls.min(first + BATCH);
-            let insert = sqlx::query(ROWS).bind(first).bind(end).bind(calls).bind(from).bind(seconds);
+            let insert = sqlx::query(ROWS).bind(first).bind(end).bind(calls).bind(from).bind(seconds).bind(&keys);
             insert.execute(&mut database).await?;
         }
     }

@@ -63,6 +63,27 @@ pub struct Method {
     pub comment: String,
     /// Marked `deprecated` in its proto.
     pub deprecated: bool,
+    /// [`method_key`] of service and name, which every row of the request log carries.
+    #[serde(skip)]
+    pub key: i64,
+}
+
+/// A number for a method, stable over versions and programs: the FNV-1a hash of the service's full name in the upper 32
+/// bits, that of the method's own name in the lower. The request log is indexed by it, because comparing one number
+/// costs a fraction of comparing two names; a service is a range of keys, see [`service_keys`].
+pub fn method_key(service: &str, method: &str) -> i64 {
+    (i64::from(fnv1a(service)) << 32) | i64::from(fnv1a(method))
+}
+
+/// The keys of all methods that a service can have.
+pub fn service_keys(service: &str) -> std::ops::RangeInclusive<i64> {
+    let first = i64::from(fnv1a(service)) << 32;
+    first..=(first | i64::from(u32::MAX))
+}
+
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>, 32 bits.
+fn fnv1a(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Method {
@@ -78,6 +99,7 @@ impl Method {
             output: String::new(),
             comment: String::new(),
             deprecated: false,
+            key: method_key(service, name),
         }
     }
 }
@@ -152,6 +174,7 @@ fn service_info(file: &FileDescriptorProto, at: usize, service: &ServiceDescript
                 .options
                 .as_ref()
                 .is_some_and(prost_types::MethodOptions::deprecated),
+            key: method_key(&name, method.name()),
         })
     });
     ServiceInfo {

@@ -31,18 +31,28 @@
 
 use chrono::TimeDelta;
 use sea_orm::{
-    ColumnTrait as _, Condition, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, Condition, DbBackend, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+    sea_query::{Expr, SimpleExpr},
 };
+use uuid::Uuid;
 
 use super::{
     State, stats,
     table::{Column, Entity, Model},
 };
-use crate::{Db, Result, clock};
+use crate::{
+    Db, Result, clock,
+    method::{method_key, service_keys},
+};
 
 /// One row of the log.
 pub type RequestLogRow = Model;
+
+/// By how many microseconds a clock may have been set back between a call's begin and the writing of its row.
+const CLOCK_STEP: i64 = 60_000_000;
+/// Microseconds within which a call's row is written, unless the database was away.
+const NEARLY_ALWAYS: i64 = 10_000_000;
 
 /// How many rows [`RequestLog::all`] gives when no limit is set.
 pub const DEFAULT_LIMIT: u64 = 100;
@@ -52,6 +62,10 @@ pub const DEFAULT_LIMIT: u64 = 100;
 #[must_use = "a question is asked by `all` or `count`"]
 pub struct RequestLog {
     condition: Condition,
+    since: Option<clock::Time>,
+    service: Option<String>,
+    method: Option<String>,
+    request_id: Option<String>,
     limit: u64,
 }
 
@@ -64,7 +78,14 @@ impl Default for RequestLog {
 impl RequestLog {
     /// Every row there is.
     pub fn all_time() -> Self {
-        Self { condition: Condition::all(), limit: DEFAULT_LIMIT }
+        Self {
+            condition: Condition::all(),
+            since: None,
+            service: None,
+            method: None,
+            request_id: None,
+            limit: DEFAULT_LIMIT,
+        }
     }
 
     /// Calls that began in the last `hours`.
@@ -73,8 +94,9 @@ impl RequestLog {
     }
 
     /// Calls that began at `time` or later.
-    pub fn since(self, time: clock::Time) -> Self {
-        self.only(Column::CreatedAt.gte(time))
+    pub fn since(mut self, time: clock::Time) -> Self {
+        self.since = self.since.max(Some(time));
+        self
     }
 
     /// Calls that began before `time`.
@@ -114,18 +136,20 @@ impl RequestLog {
             State::Success => question,
             // A planner uses the partial index on the status only when the statement's text, without its parameters,
             // implies the index's condition.
-            _ => question.only(sea_orm::sea_query::Expr::cust("status <> 'success'")),
+            _ => question.only(Expr::cust("status <> 'success'")),
         }
     }
 
     /// Calls to this service, by its full name: `crypto.CryptoService`.
-    pub fn by_service(self, service: &str) -> Self {
-        self.only(Column::ServiceName.eq(service))
+    pub fn by_service(mut self, service: &str) -> Self {
+        self.service = Some(service.to_owned());
+        self
     }
 
-    /// Calls to methods of this name: `GetCoin`.
-    pub fn by_method(self, method: &str) -> Self {
-        self.only(Column::MethodName.eq(method))
+    /// Calls to methods of this name: `GetCoin`. Without a service no index helps, and rare methods take a while.
+    pub fn by_method(mut self, method: &str) -> Self {
+        self.method = Some(method.to_owned());
+        self
     }
 
     /// Calls of this user (`auth_user.id`).
@@ -139,8 +163,9 @@ impl RequestLog {
     }
 
     /// Calls with this request id; callers may repeat theirs.
-    pub fn by_request_id(self, id: &str) -> Self {
-        self.only(Column::RequestId.eq(id))
+    pub fn by_request_id(mut self, id: &str) -> Self {
+        self.request_id = Some(id.to_owned());
+        self
     }
 
     /// Calls that carried a credential that held.
@@ -174,7 +199,15 @@ impl RequestLog {
     /// # Errors
     /// The database's.
     pub async fn all(self, db: &Db) -> Result<Vec<RequestLogRow>, DbErr> {
-        Entity::find().filter(self.condition).order_by_desc(Column::Id).limit(self.limit).all(db).await
+        let limit = self.limit;
+        let ask = |condition| Entity::find().filter(condition).order_by_desc(Column::Id).limit(limit).all(db);
+        if let Some(near) = self.near(db.backend()) {
+            let rows = ask(self.condition(db.backend()).add(near)).await?;
+            if !rows.is_empty() {
+                return Ok(rows);
+            }
+        }
+        ask(self.condition(db.backend())).await
     }
 
     /// How many rows there are; the limit does not count.
@@ -182,7 +215,46 @@ impl RequestLog {
     /// # Errors
     /// The database's.
     pub async fn count(self, db: &Db) -> Result<u64, DbErr> {
-        Entity::find().filter(self.condition).count(db).await
+        Entity::find().filter(self.condition(db.backend())).count(db).await
+    }
+
+    /// Everything that was asked for, in the words that let this database use its indexes.
+    fn condition(&self, backend: DbBackend) -> Condition {
+        let sqlite = backend == DbBackend::Sqlite;
+        let mut condition = self.condition.clone();
+        if let Some(time) = self.since {
+            condition = condition.add(Column::CreatedAt.gte(time));
+            if sqlite {
+                condition = condition.add(Column::Id.gte(time.timestamp_micros() - CLOCK_STEP));
+            }
+        }
+        if let Some(service) = &self.service {
+            let keys = service_keys(service);
+            condition = match &self.method {
+                Some(method) => condition.add(Column::MethodKey.eq(method_key(service, method))),
+                None => condition.add(Column::MethodKey.between(*keys.start(), *keys.end())),
+            };
+            condition = condition.add(Column::ServiceName.eq(service.as_str()));
+        }
+        if let Some(method) = &self.method {
+            condition = condition.add(Column::MethodName.eq(method.as_str()));
+        }
+        if let Some(id) = &self.request_id {
+            condition = condition.add(Column::RequestId.eq(id.as_str()));
+            condition = match begun(id) {
+                // The row is written after its call began, and ids are moments of writing.
+                Some(micros) if sqlite => condition.add(Column::Id.gte(micros - CLOCK_STEP)),
+                None if sqlite => condition.add(Expr::cust("substr(request_id, 15, 1) <> '7'")),
+                _ => condition,
+            };
+        }
+        condition
+    }
+
+    /// Where the row of a request id that was made here nearly always is: written within moments of its call's begin.
+    fn near(&self, backend: DbBackend) -> Option<SimpleExpr> {
+        let micros = begun(self.request_id.as_deref()?).filter(|_| backend == DbBackend::Sqlite)?;
+        Some(Column::Id.lt(micros + NEARLY_ALWAYS))
     }
 
     /// What the calls of the last `hours` (1 to 8760) amount to; see [`stats::Statistics`].
@@ -192,4 +264,11 @@ impl RequestLog {
     pub async fn get_statistics(db: &Db, hours: u32) -> Result<stats::Statistics> {
         stats::read(db, hours, clock::now().timestamp()).await
     }
+}
+
+/// The moment in a request id that was made here, a UUID of version 7 (RFC 9562 section 5.7), in microseconds since 1970.
+fn begun(request_id: &str) -> Option<i64> {
+    let id = Uuid::try_parse(request_id).ok().filter(|id| id.get_version_num() == 7 && request_id.len() == 36)?;
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    i64::try_from(seconds).ok()?.checked_mul(1_000_000)?.checked_add(i64::from(nanos / 1000))
 }

@@ -3,7 +3,13 @@
 //! Written per database, because what makes a row cheap differs: partial indexes hold only the rare rows (SQLite,
 //! PostgreSQL), a BRIN index on the time costs next to nothing where rows arrive in time order (PostgreSQL), names
 //! compare by byte (`utf8mb4_bin` on MySQL: two methods may differ in case alone). Newest first is always the order of
-//! the id, which every index ends with.
+//! the id, which every index ends with. Services and methods are indexed by one number (`method_key`).
+//!
+//! On SQLite, where each index costs a third of what a bare row costs, the id does the work of two more: it is the
+//! moment of writing in microseconds (the next number when that is taken), so a time is a range of ids, and so is the
+//! neighbourhood of a request id that was made here, a UUID of version 7, which begins with its time. Only the callers'
+//! own request ids are indexed. Times are declared `text`: `datetime` has numeric affinity, and SQLite would try to
+//! read each one as a number.
 //!
 //! One statement each on MySQL, where a migration that fails half-way stays half done.
 //!
@@ -59,7 +65,8 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 request_id varchar(100) NOT NULL,
                 service_name varchar(200) NOT NULL,
                 method_name varchar(200) NOT NULL,
-                full_method varchar(400) NOT NULL,
+                method_key bigint NOT NULL,
+                full_method varchar(400) GENERATED ALWAYS AS ('/' || service_name || '/' || method_name) VIRTUAL,
                 request_size bigint NOT NULL,
                 response_size bigint NOT NULL,
                 request_messages bigint NOT NULL,
@@ -75,15 +82,15 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 client_ip varchar(45) NULL,
                 user_agent varchar(500) NULL,
                 peer varchar(200) NULL,
-                created_at datetime NOT NULL,
-                completed_at datetime NULL
+                created_at text NOT NULL,
+                completed_at text NULL
             )",
-            "CREATE INDEX steeple_request_log_request_id ON steeple_request_log (request_id)",
-            "CREATE INDEX steeple_request_log_method ON steeple_request_log (service_name, method_name)",
+            "CREATE INDEX steeple_request_log_request_id ON steeple_request_log (request_id) \
+             WHERE substr(request_id, 15, 1) <> '7'",
+            "CREATE INDEX steeple_request_log_method ON steeple_request_log (method_key)",
             "CREATE INDEX steeple_request_log_status ON steeple_request_log (status) WHERE status <> 'success'",
             "CREATE INDEX steeple_request_log_user ON steeple_request_log (user_id) WHERE user_id IS NOT NULL",
             "CREATE INDEX steeple_request_log_api_key ON steeple_request_log (api_key_id) WHERE api_key_id IS NOT NULL",
-            "CREATE INDEX steeple_request_log_created_at ON steeple_request_log (created_at)",
         ]),
         DbBackend::Postgres => Some(&[
             r#"CREATE TABLE steeple_request_log (
@@ -91,6 +98,7 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 request_id varchar(100) COLLATE "C" NOT NULL,
                 service_name varchar(200) COLLATE "C" NOT NULL,
                 method_name varchar(200) COLLATE "C" NOT NULL,
+                method_key bigint NOT NULL,
                 full_method varchar(400) COLLATE "C" NOT NULL,
                 request_size bigint NOT NULL,
                 response_size bigint NOT NULL,
@@ -111,7 +119,7 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 completed_at timestamp with time zone NULL
             )"#,
             "CREATE INDEX steeple_request_log_request_id ON steeple_request_log (request_id)",
-            "CREATE INDEX steeple_request_log_method ON steeple_request_log (service_name, method_name, id)",
+            "CREATE INDEX steeple_request_log_method ON steeple_request_log (method_key, id)",
             "CREATE INDEX steeple_request_log_status ON steeple_request_log (status, id) WHERE status <> 'success'",
             "CREATE INDEX steeple_request_log_user ON steeple_request_log (user_id, id) WHERE user_id IS NOT NULL",
             "CREATE INDEX steeple_request_log_api_key ON steeple_request_log (api_key_id, id) WHERE api_key_id IS NOT NULL",
@@ -123,6 +131,7 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 request_id varchar(100) NOT NULL,
                 service_name varchar(200) NOT NULL,
                 method_name varchar(200) NOT NULL,
+                method_key bigint NOT NULL,
                 full_method varchar(400) NOT NULL,
                 request_size bigint NOT NULL,
                 response_size bigint NOT NULL,
@@ -142,7 +151,7 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 created_at datetime(6) NOT NULL,
                 completed_at datetime(6) NULL,
                 INDEX steeple_request_log_request_id (request_id),
-                INDEX steeple_request_log_method (service_name, method_name),
+                INDEX steeple_request_log_method (method_key),
                 INDEX steeple_request_log_status (status),
                 INDEX steeple_request_log_user (user_id),
                 INDEX steeple_request_log_api_key (api_key_id),

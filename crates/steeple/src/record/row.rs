@@ -19,10 +19,11 @@ pub(super) const NAME_LIMIT: usize = 200;
 pub(super) const USER_AGENT_LIMIT: usize = 500;
 
 /// The columns, in the order of the table, without the id.
-pub(super) const COLUMNS: [&str; 21] = [
+pub(super) const COLUMNS: [&str; 22] = [
     "request_id",
     "service_name",
     "method_name",
+    "method_key",
     "full_method",
     "request_size",
     "response_size",
@@ -48,6 +49,7 @@ pub(super) struct Row<'a> {
     pub request_id: &'a str,
     pub service_name: &'a str,
     pub method_name: &'a str,
+    pub method_key: i64,
     pub full_method: &'a str,
     pub request_size: i64,
     pub response_size: i64,
@@ -89,6 +91,7 @@ impl<'a> Row<'a> {
             request_id: id.request_id(&call.id),
             service_name: shortened(&method.service, NAME_LIMIT),
             method_name: shortened(&method.name, NAME_LIMIT),
+            method_key: method.key,
             full_method: shortened(&method.path, 2 * NAME_LIMIT),
             request_size: request_size as i64,
             response_size: response_size as i64,

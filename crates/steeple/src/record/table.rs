@@ -14,7 +14,8 @@ use super::State;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "steeple_request_log")]
 pub struct Model {
-    /// In the order in which rows were written, so nearly in the order of time.
+    /// In the order in which rows were written, so nearly in the order of time. On SQLite the moment of writing, in
+    /// microseconds since 1970, or the next free number.
     #[sea_orm(primary_key)]
     pub id: i64,
     /// `x-request-id` of the caller, or a UUID of version 7. Callers may repeat theirs, so it is not unique.
@@ -26,6 +27,8 @@ pub struct Model {
     /// `GetCoin`.
     #[sea_orm(column_type = "String(StringLen::N(200))")]
     pub method_name: String,
+    /// [`method_key`](crate::method::method_key) of the two, which is what is indexed.
+    pub method_key: i64,
     /// The path: `/crypto.CryptoService/GetCoin`.
     #[sea_orm(column_type = "String(StringLen::N(400))")]
     pub full_method: String,

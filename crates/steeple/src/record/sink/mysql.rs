@@ -107,6 +107,7 @@ fn bind<'q>(query: Query<'q, MySql, MySqlArguments>, call: &Call) -> Query<'q, M
         .bind(row.request_id.to_owned())
         .bind(row.service_name.to_owned())
         .bind(row.method_name.to_owned())
+        .bind(row.method_key)
         .bind(row.full_method.to_owned())
         .bind(row.request_size)
         .bind(row.response_size)

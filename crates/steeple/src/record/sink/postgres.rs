@@ -12,20 +12,22 @@ use crate::record::{
     tally::StatsRow,
 };
 
-const INSERT: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, full_method, \
+const INSERT: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, method_key, full_method, \
     request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
     duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
-    completed_at) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], \
-    $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], \
-    $15::bigint[], $16::boolean[], $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::timestamptz[])";
+    completed_at) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], \
+    $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], \
+    $15::bigint[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], \
+    $22::timestamptz[])";
 /// The same with ids that were taken from the sequence before.
-const INSERT_NUMBERED: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, full_method, \
+const INSERT_NUMBERED: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, method_key, full_method, \
     request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
     duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
-    completed_at, id) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], \
-    $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], \
-    $15::bigint[], $16::boolean[], $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::timestamptz[], \
-    $22::bigint[])";
+    completed_at, id) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], \
+    $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], \
+    $15::bigint[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], \
+    $22::timestamptz[], \
+    $23::bigint[])";
 const IDS: &str = "SELECT nextval(pg_get_serial_sequence('steeple_request_log', 'id')) FROM generate_series(1, $1)";
 const UPDATE: &str = "UPDATE steeple_request_log AS log SET request_size = new.request_size, \
     response_size = new.response_size, request_messages = new.request_messages, \
@@ -96,6 +98,7 @@ async fn insert(connection: &mut PgConnection, calls: &[&Arc<Call>], ids: Option
         .bind(column(&rows, |row| row.request_id))
         .bind(column(&rows, |row| row.service_name))
         .bind(column(&rows, |row| row.method_name))
+        .bind(column(&rows, |row| row.method_key))
         .bind(column(&rows, |row| row.full_method))
         .bind(column(&rows, |row| row.request_size))
         .bind(column(&rows, |row| row.response_size))

@@ -6,19 +6,22 @@ use std::{path::Path, time::Duration};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior};
 
 use super::{Batch, Failure, SWEEP};
-use crate::record::{
-    Call,
-    row::{Row, Scratch, Stamps, written},
-    tally::StatsRow,
+use crate::{
+    clock,
+    record::{
+        Call,
+        row::{Row, Scratch, Stamps, written},
+        tally::StatsRow,
+    },
 };
 
 /// Short, because the thread has a back-off of its own and console lines to print.
 const BUSY: Duration = Duration::from_millis(500);
 
-pub(super) const INSERT: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, full_method, \
+pub(super) const INSERT: &str = "INSERT INTO steeple_request_log (id, request_id, service_name, method_name, method_key, \
     request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
     duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
-    completed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    completed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 pub(super) const UPDATE: &str = "UPDATE steeple_request_log SET request_size = ?, response_size = ?, \
     request_messages = ?, response_messages = ?, status = ?, grpc_status_code = ?, error_message = ?, duration_ms = ?, \
     duration_us = ?, user_id = ?, api_key_id = ?, is_authenticated = ?, completed_at = ? WHERE id = ? AND request_id = ?";
@@ -28,6 +31,8 @@ pub(super) const STATS: &str = "INSERT INTO steeple_request_stats (period, start
     ON CONFLICT (period, starts_at, service_name, method_name, grpc_code, node) DO UPDATE SET calls = excluded.calls, \
     duration_us = excluded.duration_us, request_bytes = excluded.request_bytes, \
     response_bytes = excluded.response_bytes, histogram = excluded.histogram";
+/// The id that a new row would get, less one.
+pub(super) const LAST_ID: &str = "SELECT max(id) FROM steeple_request_log";
 /// Rows come in the order of time, so the oldest are the first: no need to search.
 pub(super) const DELETE: &str = "DELETE FROM steeple_request_log WHERE id IN (SELECT id FROM (SELECT id, created_at \
     FROM steeple_request_log ORDER BY id LIMIT ?) AS oldest WHERE created_at < ?)";
@@ -46,6 +51,9 @@ impl Sink {
         let connection = Connection::open_with_flags(file, flags).map_err(failure)?;
         connection.busy_timeout(BUSY).map_err(failure)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(failure)?;
+        // Pages until a checkpoint copies them into the file, four times the default: the ends of table and indexes are
+        // written again with every batch, and are copied once.
+        connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(failure)?;
         Ok(Self { connection, created: Stamps::default(), completed: Stamps::default() })
     }
 
@@ -59,6 +67,7 @@ impl Sink {
         let mut ids = Vec::new();
         {
             let mut insert = transaction.prepare(INSERT)?;
+            let mut id = first_id(transaction.query_row(LAST_ID, (), |row| row.get(0))?);
             let mut update = None;
             let mut scratch = Scratch::default();
             for call in batch.closed {
@@ -71,10 +80,10 @@ impl Sink {
                         continue;
                     }
                 }
-                insert_row(&mut insert, call, &mut scratch, created, completed)?;
+                insert_row(&mut insert, id.take(), call, &mut scratch, created, completed)?;
             }
             for call in batch.pending {
-                insert_row(&mut insert, call, &mut scratch, created, completed)?;
+                insert_row(&mut insert, id.take(), call, &mut scratch, created, completed)?;
                 ids.push(transaction.last_insert_rowid());
             }
             if !batch.stats.is_empty() {
@@ -98,35 +107,44 @@ impl Sink {
     }
 }
 
+/// The id of the first row of a transaction: the present, unless the ids are ahead of it. The others get the next ones
+/// from SQLite itself.
+pub(super) fn first_id(last: Option<i64>) -> Option<i64> {
+    let now = clock::now().timestamp_micros();
+    (now > last.unwrap_or_default()).then_some(now)
+}
+
 fn insert_row(
     insert: &mut Statement<'_>,
+    id: Option<i64>,
     call: &Call,
     scratch: &mut Scratch,
     created: &mut Stamps,
     completed: &mut Stamps,
 ) -> rusqlite::Result<()> {
     let row = Row::of(call, scratch);
-    insert.raw_bind_parameter(1, row.request_id)?;
-    insert.raw_bind_parameter(2, row.service_name)?;
-    insert.raw_bind_parameter(3, row.method_name)?;
-    insert.raw_bind_parameter(4, row.full_method)?;
-    insert.raw_bind_parameter(5, row.request_size)?;
-    insert.raw_bind_parameter(6, row.response_size)?;
-    insert.raw_bind_parameter(7, row.request_messages)?;
-    insert.raw_bind_parameter(8, row.response_messages)?;
-    insert.raw_bind_parameter(9, row.status)?;
-    insert.raw_bind_parameter(10, row.grpc_status_code)?;
-    insert.raw_bind_parameter(11, row.error_message.as_deref())?;
-    insert.raw_bind_parameter(12, row.duration_ms)?;
-    insert.raw_bind_parameter(13, row.duration_us)?;
-    insert.raw_bind_parameter(14, row.user_id)?;
-    insert.raw_bind_parameter(15, row.api_key_id)?;
-    insert.raw_bind_parameter(16, row.is_authenticated)?;
-    insert.raw_bind_parameter(17, row.client_ip)?;
-    insert.raw_bind_parameter(18, row.user_agent.as_deref())?;
-    insert.raw_bind_parameter(19, row.peer)?;
-    insert.raw_bind_parameter(20, created.text(row.created_at))?;
-    insert.raw_bind_parameter(21, row.completed_at.map(|time| completed.text(time)))?;
+    insert.raw_bind_parameter(1, id)?;
+    insert.raw_bind_parameter(2, row.request_id)?;
+    insert.raw_bind_parameter(3, row.service_name)?;
+    insert.raw_bind_parameter(4, row.method_name)?;
+    insert.raw_bind_parameter(5, row.method_key)?;
+    insert.raw_bind_parameter(6, row.request_size)?;
+    insert.raw_bind_parameter(7, row.response_size)?;
+    insert.raw_bind_parameter(8, row.request_messages)?;
+    insert.raw_bind_parameter(9, row.response_messages)?;
+    insert.raw_bind_parameter(10, row.status)?;
+    insert.raw_bind_parameter(11, row.grpc_status_code)?;
+    insert.raw_bind_parameter(12, row.error_message.as_deref())?;
+    insert.raw_bind_parameter(13, row.duration_ms)?;
+    insert.raw_bind_parameter(14, row.duration_us)?;
+    insert.raw_bind_parameter(15, row.user_id)?;
+    insert.raw_bind_parameter(16, row.api_key_id)?;
+    insert.raw_bind_parameter(17, row.is_authenticated)?;
+    insert.raw_bind_parameter(18, row.client_ip)?;
+    insert.raw_bind_parameter(19, row.user_agent.as_deref())?;
+    insert.raw_bind_parameter(20, row.peer)?;
+    insert.raw_bind_parameter(21, created.text(row.created_at))?;
+    insert.raw_bind_parameter(22, row.completed_at.map(|time| completed.text(time)))?;
     insert.raw_execute().map(drop)
 }
 

@@ -4,7 +4,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, query::Query, sqlite::SqliteArg
 
 use super::{
     Batch, SWEEP,
-    sqlite::{DELETE, DELETE_STATS, INSERT, STATS, UPDATE},
+    sqlite::{DELETE, DELETE_STATS, INSERT, LAST_ID, STATS, UPDATE, first_id},
 };
 use crate::record::{
     Call,
@@ -24,17 +24,18 @@ impl Sink {
     pub(super) async fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
         let mut ids = Vec::new();
+        let mut id = first_id(sqlx::query_scalar(LAST_ID).fetch_one(&mut *transaction).await?);
         for call in batch.closed {
             let updated = match written(call) {
                 Some(id) => update(&mut transaction, id, call).await? == 1,
                 None => false,
             };
             if !updated {
-                insert(&mut transaction, call).await?;
+                insert(&mut transaction, id.take(), call).await?;
             }
         }
         for call in batch.pending {
-            ids.push(insert(&mut transaction, call).await?);
+            ids.push(insert(&mut transaction, id.take(), call).await?);
         }
         for row in batch.stats {
             bind_stats(sqlx::query(STATS), row).execute(&mut *transaction).await?;
@@ -53,15 +54,16 @@ impl Sink {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, call: &Call) -> Result<i64, sqlx::Error> {
+async fn insert(connection: &mut SqliteConnection, id: Option<i64>, call: &Call) -> Result<i64, sqlx::Error> {
     let mut scratch = Scratch::default();
     let row = Row::of(call, &mut scratch);
     let stamp = |micros| Stamps::default().text(micros).to_owned();
     let done = sqlx::query(INSERT)
+        .bind(id)
         .bind(row.request_id.to_owned())
         .bind(row.service_name.to_owned())
         .bind(row.method_name.to_owned())
-        .bind(row.full_method.to_owned())
+        .bind(row.method_key)
         .bind(row.request_size)
         .bind(row.response_size)
         .bind(row.request_messages)

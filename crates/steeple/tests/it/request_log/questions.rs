@@ -66,12 +66,37 @@ async fn rare_rows_are_found_by_their_indexes() {
         ("SELECT id FROM steeple_request_log WHERE status = ? AND status <> 'success' ORDER BY id DESC", "status"),
         ("SELECT id FROM steeple_request_log WHERE user_id = ? ORDER BY id DESC", "user"),
         ("SELECT id FROM steeple_request_log WHERE api_key_id = ? ORDER BY id DESC", "api_key"),
-        ("SELECT id FROM steeple_request_log WHERE request_id = ? ORDER BY id DESC", "request_id"),
-        ("SELECT id FROM steeple_request_log WHERE service_name = ? AND method_name = ? ORDER BY id DESC", "method"),
+        (
+            "SELECT id FROM steeple_request_log WHERE request_id = ? AND substr(request_id, 15, 1) <> '7' ORDER BY id DESC",
+            "request_id",
+        ),
+        ("SELECT id FROM steeple_request_log WHERE method_key = ? ORDER BY id DESC", "method"),
     ] {
         let plan = Statement::from_string(db.backend(), format!("EXPLAIN QUERY PLAN {sql}"));
         let plan = db.query_all_raw(plan).await.unwrap();
         let detail: Vec<String> = plan.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
         assert!(detail.len() == 1 && detail[0].contains(&format!("steeple_request_log_{index} ")), "{detail:?}");
     }
+}
+
+/// On SQLite a row's id is the moment of its writing, so a time, and a request id that was made here, are ranges of ids.
+#[tokio::test]
+async fn ids_are_moments_on_sqlite() {
+    let database = Database::sqlite().await.unwrap();
+    let db = migrated(&database).await;
+    let before = steeple::clock::now().timestamp_micros();
+    let recorder = start(&config(), &db);
+    make_calls(&recorder, 300, Code::Ok);
+    recorder.finish(PATIENCE).await;
+    let after = steeple::clock::now().timestamp_micros();
+    let rows = RequestLog::recent(1).limit(1000).all(&db).await.unwrap();
+    assert_eq!(rows.len(), 300);
+    assert!(rows.iter().all(|row| (before..=after + 300).contains(&row.id)), "{:?} {before} {after}", rows[0].id);
+    let wanted = &rows[150];
+    let found = RequestLog::all_time().by_request_id(&wanted.request_id).all(&db).await.unwrap();
+    assert_eq!(found, [wanted.clone()]);
+    // A row that was written long after its call began (the database was away) is found all the same.
+    execute(&db, &format!("UPDATE steeple_request_log SET id = id + 3600000000 WHERE id = {}", wanted.id)).await;
+    assert_eq!(RequestLog::all_time().by_request_id(&wanted.request_id).count(&db).await.unwrap(), 1);
+    assert_eq!(RequestLog::all_time().by_request_id(&wanted.request_id).all(&db).await.unwrap().len(), 1);
 }

@@ -1,6 +1,6 @@
 //! The tables are what the golden files say: a change is a diff that someone reads.
 //!
-//! `STEEPLE_BLESS=1` writes the files anew.
+//! `STEEPLE_UPDATE_GOLDEN=1` writes the files anew.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -49,7 +49,7 @@ on_every_database! {
             }
         }
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/golden/request_log.{name}.txt"));
-        if std::env::var_os("STEEPLE_BLESS").is_some() {
+        if std::env::var_os("STEEPLE_UPDATE_GOLDEN").is_some() {
             std::fs::write(&file, &schema).unwrap();
         }
         let golden = std::fs::read_to_string(&file).unwrap_or_default();
