@@ -51,7 +51,15 @@ pub(crate) struct Registration {
 impl App {
     /// An app by its label, which names it in configuration (`enabled_apps`), reports and migrations.
     pub fn new(label: &'static str) -> Self {
-        Self { label, models: vec![], migrations: vec![], services: vec![], skipped: vec![], first_run: None, first_call: None }
+        Self {
+            label,
+            models: vec![],
+            migrations: vec![],
+            services: vec![],
+            skipped: vec![],
+            first_run: None,
+            first_call: None,
+        }
     }
 
     /// The label.

@@ -97,7 +97,15 @@ fn services(server: &Server, config: &Config, checks: &mut Checks) {
         Ok(plan) => {
             let own = plan.services.iter().filter(|service| service.found.app != "steeple").count();
             let verdict = if own == 0 { Verdict::Warning } else { Verdict::Ok };
-            checks.add("services", verdict, format!("{} of this site, {} in all", counted(own, "service"), counted(plan.methods().count(), "method")));
+            checks.add(
+                "services",
+                verdict,
+                format!(
+                    "{} of this site, {} in all",
+                    counted(own, "service"),
+                    counted(plan.methods().count(), "method")
+                ),
+            );
         }
     }
 }
@@ -119,9 +127,12 @@ async fn migrations(server: &Server, config: &Config, db: &Db, checks: &mut Chec
     let all = server.migrations();
     match db::migrate::pending(db, &all).await {
         Err(error) => checks.add("migrations", Verdict::Failed, error.to_string()),
-        Ok(pending) if pending.is_empty() => checks.add("migrations", Verdict::Ok, format!("all {} applied", all.len())),
+        Ok(pending) if pending.is_empty() => {
+            checks.add("migrations", Verdict::Ok, format!("all {} applied", all.len()))
+        }
         Ok(pending) => {
-            let names: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
+            let names: Vec<_> =
+                pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
             let (verdict, what) = match config.env {
                 Environment::Production => (Verdict::Failed, "run `migrate`"),
                 _ => (Verdict::Warning, "`run` will apply them"),

@@ -23,14 +23,20 @@ pub(super) struct Arguments {
 
 pub(super) fn run(server: &Server, config: &Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
     let plan = super::plan(server, config)?;
-    let wanted = |planned: &&PlannedMethod| arguments.filter.as_ref().is_none_or(|text| planned.method.path.contains(text.as_str()));
+    let wanted = |planned: &&PlannedMethod| {
+        arguments.filter.as_ref().is_none_or(|text| planned.method.path.contains(text.as_str()))
+    };
     let methods: Vec<_> = plan.methods().filter(wanted).collect();
     if let (true, Some(filter)) = (methods.is_empty(), &arguments.filter) {
         return Err(Failure(format!("no method has {filter:?} in its path; `methods` alone lists them all")));
     }
     out.either(&methods, || {
         let rows = methods.iter().map(|planned| {
-            [planned.method.path.trim_start_matches('/').to_owned(), planned.method.shape.to_string(), planned.chain.join(" > ")]
+            [
+                planned.method.path.trim_start_matches('/').to_owned(),
+                planned.method.shape.to_string(),
+                planned.chain.join(" > "),
+            ]
         });
         table(["method", "shape", "chain"], rows)
     });

@@ -15,13 +15,19 @@ mod run;
 mod services;
 mod stats;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use out::{Out, counted};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{format::Writer, time::FormatTime},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::{
+    clock,
     config::{Config, Environment},
     db::{self, Db},
     record::{self, config::Format},
@@ -40,6 +46,7 @@ struct Arguments {
 
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -55,7 +62,7 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the site until SIGTERM or Ctrl-C
-    #[command(alias = "rungrpc", after_help = run::EXAMPLE)]
+    #[command(visible_alias = "rungrpc", after_help = run::EXAMPLE)]
     Run(run::Arguments),
     /// Apply the migrations that the database lacks
     #[command(after_help = migrate::EXAMPLE)]
@@ -136,7 +143,8 @@ impl Server {
             return Err(Failure(format!("--config {folder}: no such folder; name the folder that steeple.toml is in")));
         }
         // With --json every line of `run` is JSON, the calls' lines too.
-        let lines = (common.json && matches!(command, Command::Run(_))).then(|| ("log.format".to_owned(), "json".to_owned()));
+        let lines =
+            (common.json && matches!(command, Command::Run(_))).then(|| ("log.format".to_owned(), "json".to_owned()));
         let overrides: Vec<_> = lines.into_iter().chain(common.set).chain(command.overrides()).collect();
         let loaded = Config::load(&common.config, std::env::vars_os(), &overrides);
         if let Command::Doctor = command {
@@ -206,7 +214,8 @@ fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Sends what the program says of itself to standard error; `RUST_LOG` chooses how much (default `info`).
 fn trace(config: &Config) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(out::colours());
     let registry = tracing_subscriber::registry().with(filter);
     let pretty = match config.log.format {
@@ -215,5 +224,18 @@ fn trace(config: &Config) {
         Format::Json => false,
     };
     // A site may have set its own subscriber before main; then that one stands.
-    let _ = if pretty { registry.with(lines.with_target(false)).try_init() } else { registry.with(lines.json()).try_init() };
+    let _ = if pretty {
+        registry.with(lines.with_target(false).with_timer(TimeOfDay)).try_init()
+    } else {
+        registry.with(lines.json()).try_init()
+    };
+}
+
+/// As the calls' lines have it, in UTC.
+struct TimeOfDay;
+
+impl FormatTime for TimeOfDay {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", clock::now().format("%T%.3f"))
+    }
 }

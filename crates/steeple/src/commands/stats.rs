@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     config::Config,
-    record::{RequestLog, stats::{LONGEST_HOURS, Numbers, Statistics}},
+    record::{
+        RequestLog,
+        stats::{LONGEST_HOURS, Numbers, Statistics},
+    },
 };
 
 pub(super) const EXAMPLE: &str = "Examples:
@@ -35,13 +38,13 @@ fn text(statistics: &Statistics) -> String {
     if statistics.all.total == 0 {
         return format!("no calls in the last {hours}");
     }
-    let methods = statistics.methods.iter().map(|method| {
-        line(format!("{}/{}", method.service_name, method.method_name), &method.numbers)
-    });
+    let methods = statistics
+        .methods
+        .iter()
+        .map(|method| line(format!("{}/{}", method.service_name, method.method_name), &method.numbers));
     let all = line(format!("all of the last {hours}"), &statistics.all);
-    let headings = [
-        "method", ">calls", ">success", ">errors", ">cancelled", ">timeout", ">mean", ">p50", ">p95", ">p99",
-    ];
+    let headings =
+        ["method", ">calls", ">success", ">errors", ">cancelled", ">timeout", ">mean", ">p50", ">p95", ">p99"];
     table(headings, methods.chain([all]))
 }
 

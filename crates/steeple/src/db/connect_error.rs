@@ -92,9 +92,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     pub(super) fn malformed(address: &Address) -> Self {
-        Self::Malformed {
-            address: address.clone(),
-        }
+        Self::Malformed { address: address.clone() }
     }
 
     /// Sorts what a driver said while connecting.
@@ -216,7 +214,9 @@ impl fmt::Display for ConnectError {
                 "the file of {address} is not a SQLite database: {}; correct database.url, or move the file away",
                 said(cause)
             ),
-            Self::Other { address, cause } => write!(f, "cannot connect to {address}: {}; check database.url", said(cause)),
+            Self::Other { address, cause } => {
+                write!(f, "cannot connect to {address}: {}; check database.url", said(cause))
+            }
         }
     }
 }

@@ -40,10 +40,7 @@ impl Database {
     pub async fn sqlite() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite://{}", folder.path().join("test.sqlite3").display());
-        Some(Self {
-            url,
-            keeper: Keeper::File(folder),
-        })
+        Some(Self { url, keeper: Keeper::File(folder) })
     }
 
     /// A new database on the test server; `None` (and a line saying so) when there is no server.
@@ -64,10 +61,7 @@ impl Database {
         let name = unused_name();
         run_on_server(&server, &format!("create database {name}")).await;
         let (front, _) = server.rsplit_once('/').expect("a database URL names a database");
-        Some(Self {
-            url: format!("{front}/{name}"),
-            keeper: Keeper::Server { server, name },
-        })
+        Some(Self { url: format!("{front}/{name}"), keeper: Keeper::Server { server, name } })
     }
 
     /// Its address.
@@ -77,17 +71,12 @@ impl Database {
 
     /// A configuration with this address and otherwise the defaults.
     pub fn config(&self) -> Config {
-        Config {
-            url: self.url.clone(),
-            ..Config::default()
-        }
+        Config { url: self.url.clone(), ..Config::default() }
     }
 
     /// A pool of its own over this database.
     pub async fn connect(&self) -> Db {
-        Db::connect(&self.config(), 4)
-            .await
-            .expect("the test's database answers")
+        Db::connect(&self.config(), 4).await.expect("the test's database answers")
     }
 }
 
@@ -96,18 +85,11 @@ impl Drop for Database {
         let Keeper::Server { server, name } = &self.keeper else {
             return;
         };
-        let force = if server.starts_with("postgres") {
-            " with (force)"
-        } else {
-            ""
-        };
+        let force = if server.starts_with("postgres") { " with (force)" } else { "" };
         let (server, statement) = (server.clone(), format!("drop database if exists {name}{force}"));
         // A thread of its own: the test's runtime cannot be blocked on from within.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(run_on_server(&server, &statement));
         });
         dropped.join().ok();
@@ -123,32 +105,18 @@ pub fn skipped(variable: &str) {
 fn unused_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let random = uuid::Uuid::new_v4().simple().to_string();
-    format!(
-        "steeple_test_{}_{}",
-        &random[..12],
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("steeple_test_{}_{}", &random[..12], NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn run_on_server(server: &str, statement: &str) {
     let statement = sqlx::AssertSqlSafe(statement.to_owned());
     if server.starts_with("postgres") {
-        let mut connection = sqlx::PgConnection::connect(server)
-            .await
-            .expect("the PostgreSQL of the tests");
-        connection
-            .execute(statement)
-            .await
-            .expect("may create and drop databases");
+        let mut connection = sqlx::PgConnection::connect(server).await.expect("the PostgreSQL of the tests");
+        connection.execute(statement).await.expect("may create and drop databases");
         connection.close().await.ok();
     } else {
-        let mut connection = sqlx::MySqlConnection::connect(server)
-            .await
-            .expect("the MySQL of the tests");
-        connection
-            .execute(statement)
-            .await
-            .expect("may create and drop databases");
+        let mut connection = sqlx::MySqlConnection::connect(server).await.expect("the MySQL of the tests");
+        connection.execute(statement).await.expect("may create and drop databases");
         connection.close().await.ok();
     }
 }

@@ -24,6 +24,7 @@ fn refused(database: &Database, variables: &[(&str, &str)], arguments: &[&str]) 
 #[tokio::test]
 async fn a_port_in_use_is_named_with_what_to_do() {
     let database = Database::sqlite().await.unwrap();
+    assert!(command(&env::temp_dir(), database.url(), &["migrate"]).output().unwrap().status.success());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (key, arguments) in [
@@ -37,7 +38,7 @@ async fn a_port_in_use_is_named_with_what_to_do() {
              {variable} to another address"
         );
         let (code, said) = refused(&database, &[], &arguments);
-        assert_eq!((code, said.lines().last()), (1, Some(sentence.as_str())));
+        assert_eq!((code, said.trim_end()), (1, sentence.as_str()));
     }
 }
 
@@ -56,7 +57,7 @@ async fn a_wrong_configuration_is_told_at_once_and_whole() {
     let (_, said) = refused(&database, &[("STEEPLE_ENV", "prod")], &["run"]);
     assert!(said.contains("expected development, production or test, found \"prod\""), "{said}");
     let (_, said) = refused(&database, &[("STEEPLE_APPS__ENABLED_APPS", "cripto")], &["run"]);
-    assert!(said.contains("there is no app cripto") && said.contains("crypto"), "{said}");
+    assert!(said.contains("there is no app \"cripto\"; did you mean \"crypto\"?"), "{said}");
     let (_, said) = refused(&database, &[], &["services", "--config", "/no/such/folder"]);
     assert!(said.contains("no such folder"), "{said}");
 }
@@ -78,7 +79,10 @@ async fn an_argument_that_cannot_be_is_refused() {
         assert_eq!(refused(&database, &[], arguments).0, 2, "{arguments:?}");
     }
     let (code, said) = refused(&database, &[], &["methods", "Nope"]);
-    assert_eq!((code, said.as_str()), (1, "error: no method has \"Nope\" in its path; `methods` alone lists them all\n"));
+    assert_eq!(
+        (code, said.as_str()),
+        (1, "error: no method has \"Nope\" in its path; `methods` alone lists them all\n")
+    );
 }
 
 #[tokio::test]
@@ -91,7 +95,10 @@ async fn a_database_that_is_not_migrated_is_no_internal_error() {
     }
     let (code, said) = refused(&database, &[("STEEPLE_ENV", "production")], &["run"]);
     assert_eq!(code, 1);
-    assert!(said.starts_with("error: the database lacks 3 migrations (") && said.ends_with("): run `migrate` first\n"), "{said}");
+    assert!(
+        said.starts_with("error: the database lacks 3 migrations (") && said.ends_with("): run `migrate` first\n"),
+        "{said}"
+    );
 
     let output = command(&env::temp_dir(), database.url(), &["migrate", "--check"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -112,7 +119,8 @@ async fn an_unreachable_database_is_named_without_its_password() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("text.sqlite3");
-    fs::write(&file, "this is a text, and it is longer than the head of a SQLite file would be, by far".repeat(20)).unwrap();
+    fs::write(&file, "this is a text, and it is longer than the head of a SQLite file would be, by far".repeat(20))
+        .unwrap();
     let url = format!("sqlite://{}", file.display());
     let (_, said) = refused(&database, &[("STEEPLE_DATABASE__URL", &url)], &["migrate"]);
     assert!(said.contains("is not a SQLite database"), "{said}");

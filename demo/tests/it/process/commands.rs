@@ -10,7 +10,8 @@ use crate::databases::Database;
 const COMMANDS: [&str; 8] = ["run", "migrate", "services", "methods", "logs", "stats", "doctor", "default-config"];
 
 fn keys(value: &Value) -> Vec<&str> {
-    let mut keys: Vec<_> = value.as_object().unwrap_or_else(|| panic!("an object: {value}")).keys().map(String::as_str).collect();
+    let mut keys: Vec<_> =
+        value.as_object().unwrap_or_else(|| panic!("an object: {value}")).keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
 }
@@ -32,14 +33,20 @@ async fn every_help_text_is_as_it_was_agreed() {
     };
     let all: String = [help(&[])].into_iter().chain(COMMANDS.iter().map(|name| help(&[name]))).collect();
     assert!(COMMANDS.iter().all(|name| all.contains(&format!("\n  {name}"))));
-    assert_eq!(help(&["rungrpc"]).lines().skip(1).collect::<Vec<_>>(), help(&["run"]).lines().skip(1).collect::<Vec<_>>());
+    assert_eq!(
+        help(&["rungrpc"]).lines().skip(1).collect::<Vec<_>>(),
+        help(&["run"]).lines().skip(1).collect::<Vec<_>>()
+    );
 
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/help.txt");
     if env::var_os("STEEPLE_UPDATE_GOLDEN").is_some() {
         fs::write(&golden, &all).unwrap();
     }
     let kept = fs::read_to_string(&golden).unwrap_or_default();
-    assert!(kept == all, "the help differs from golden/help.txt; look at it, then run with STEEPLE_UPDATE_GOLDEN=1\n{all}");
+    assert!(
+        kept == all,
+        "the help differs from golden/help.txt; look at it, then run with STEEPLE_UPDATE_GOLDEN=1\n{all}"
+    );
 }
 
 #[tokio::test]
@@ -68,7 +75,8 @@ async fn json_has_the_keys_that_programs_rely_on() {
     assert_eq!(methods[0]["chain"][0], "record");
 
     let process = Process::start(&database, &[]);
-    let report = ["database", "environment", "first_call", "grpc", "http", "pid", "services", "site", "skipped", "version"];
+    let report =
+        ["database", "environment", "first_call", "grpc", "http", "pid", "services", "site", "skipped", "version"];
     assert_eq!(keys(&process.report), report);
     let mut client = process.client().await;
     get_coin(&mut client, "shape-1").await.unwrap();
@@ -76,9 +84,27 @@ async fn json_has_the_keys_that_programs_rely_on() {
 
     let logs = run(&database, &["logs", "--request-id", "shape-1"]);
     let row = [
-        "api_key_id", "client_ip", "completed_at", "created_at", "duration_ms", "duration_us", "error_message",
-        "full_method", "grpc_status_code", "id", "is_authenticated", "method_name", "peer", "request_id",
-        "request_messages", "request_size", "response_messages", "response_size", "service_name", "status", "user_agent",
+        "api_key_id",
+        "client_ip",
+        "completed_at",
+        "created_at",
+        "duration_ms",
+        "duration_us",
+        "error_message",
+        "full_method",
+        "grpc_status_code",
+        "id",
+        "is_authenticated",
+        "method_name",
+        "peer",
+        "request_id",
+        "request_messages",
+        "request_size",
+        "response_messages",
+        "response_size",
+        "service_name",
+        "status",
+        "user_agent",
         "user_id",
     ];
     assert_eq!(keys(&logs[0]), row);
@@ -86,8 +112,18 @@ async fn json_has_the_keys_that_programs_rely_on() {
 
     let stats = run(&database, &["stats"]);
     let numbers = [
-        "avg_duration_ms", "cancelled", "errors", "p50_duration_ms", "p95_duration_ms", "p99_duration_ms",
-        "request_bytes", "response_bytes", "success_rate", "successful", "timeout", "total",
+        "avg_duration_ms",
+        "cancelled",
+        "errors",
+        "p50_duration_ms",
+        "p95_duration_ms",
+        "p99_duration_ms",
+        "request_bytes",
+        "response_bytes",
+        "success_rate",
+        "successful",
+        "timeout",
+        "total",
     ];
     let with = |more: &[&'static str]| {
         let mut all = [&numbers[..], more].concat();
@@ -100,7 +136,8 @@ async fn json_has_the_keys_that_programs_rely_on() {
 
     let free = ["doctor", "--set", "server.grpc=127.0.0.1:0", "--set", "server.http=off"];
     let doctor = run(&database, &free);
-    let checks: Vec<_> = doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    let checks: Vec<_> =
+        doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(checks, ["configuration", "services", "database", "migrations", "grpc port"]);
     assert_eq!(keys(&doctor["checks"][0]), ["detail", "name", "verdict"]);
     assert!(doctor["checks"].as_array().unwrap().iter().all(|check| check["verdict"] == "ok"), "{doctor}");
@@ -112,7 +149,10 @@ async fn the_start_says_what_is_served_and_shows_a_call_that_works() {
     let process = Process::start(&database, &[]);
     let call = process.report["first_call"].as_str().unwrap();
     let grpc = process.report["grpc"].as_str().unwrap();
-    assert!(call.ends_with(&format!(r#" -d '{{"symbol":"BTC"}}' http://{grpc}/crypto.CryptoService/GetCoin"#)), "{call}");
+    assert!(
+        call.ends_with(&format!(r#" -d '{{"symbol":"BTC"}}' http://{grpc}/crypto.CryptoService/GetCoin"#)),
+        "{call}"
+    );
     assert_eq!(process.report["environment"], "development");
     assert_eq!(process.http("/readyz").0, 200);
     let name = get_coin(&mut process.client().await, "first").await.unwrap();

@@ -12,7 +12,8 @@ use crate::{databases::Database, site::exact};
 const CALLS: usize = 20;
 
 /// Calls wait this long for a lock that the test holds.
-const PATIENT: [(&str, &str); 2] = [("STEEPLE_DATABASE__BUSY_TIMEOUT", "60s"), ("STEEPLE_DATABASE__ACQUIRE_TIMEOUT", "60s")];
+const PATIENT: [(&str, &str); 2] =
+    [("STEEPLE_DATABASE__BUSY_TIMEOUT", "60s"), ("STEEPLE_DATABASE__ACQUIRE_TIMEOUT", "60s")];
 
 /// The database's write lock, as another program would hold it.
 async fn locked(database: &Database) -> SqliteConnection {

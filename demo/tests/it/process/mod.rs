@@ -107,7 +107,8 @@ impl Process {
     /// The sum of a metric over all its labels.
     pub fn metric(&self, name: &str) -> u64 {
         let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).unwrap_or_default();
+        let value =
+            |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).unwrap_or_default();
         self.http("/metrics").1.lines().filter(of_name).map(value).sum::<f64>() as u64
     }
 
