@@ -59,6 +59,10 @@ fn unused<T>() -> Result<T> {
     Err(Error::unimplemented("nobody calls this"))
 }
 
+async fn no_unary(_: Context, _: Order) -> Result<Report> {
+    unused()
+}
+
 async fn no_spread(_: Context, _: Order) -> Result<Replies<Report>> {
     unused()
 }
@@ -172,10 +176,7 @@ async fn a_stream_that_listens_for_the_drain_ends_without_an_error() {
             out.send(Report { text: "come back elsewhere".into(), ..Report::default() }).await
         }))
     }
-    async fn unary(_: Context, _: Order) -> Result<Report> {
-        unused()
-    }
-    let house = House::of(site(unary, spread), |_| ()).await;
+    let house = House::of(site(no_unary, spread), |_| ()).await;
     let mut reports = house.client().await.spread(Order::default()).await.unwrap().into_inner();
     reports.message().await.unwrap().unwrap();
     let closing = tokio::spawn(house.close());
@@ -251,10 +252,7 @@ async fn a_stream_is_dropped_when_its_client_leaves() {
             }
         }
     };
-    async fn unary(_: Context, _: Order) -> Result<Report> {
-        unused()
-    }
-    let house = House::of(site(unary, spread), |_| ()).await;
+    let house = House::of(site(no_unary, spread), |_| ()).await;
     let mut reports = house.client().await.spread(Order::default()).await.unwrap().into_inner();
     reports.message().await.unwrap().unwrap();
     drop(reports);
@@ -280,10 +278,7 @@ async fn a_client_that_breaks_off_its_messages_is_not_one_that_has_finished() {
             end.map(|()| Report { count, ..Report::default() })
         }
     };
-    async fn unary(_: Context, _: Order) -> Result<Report> {
-        unused()
-    }
-    let house = House::of(collecting(unary, no_spread, collect), |_| ()).await;
+    let house = House::of(collecting(no_unary, no_spread, collect), |_| ()).await;
     let mut tcp = Tcp::handshake(house.running.grpc).await;
     tcp.send(HEADERS, END_HEADERS, 1, &headers("/trial.v1.Trial/Collect")).await;
     tcp.send(DATA, 0, 1, &order(&Order::default())).await;
