@@ -23,7 +23,7 @@ use super::{
     body::{RequestBody, ResponseBody, close_by},
     bounded::{Bounded, Bounds},
     refuse,
-    ticket::Ticket,
+    ticket::{Place, Ticket},
     timeout,
 };
 use crate::{
@@ -76,6 +76,10 @@ impl Shared {
     /// How many calls are under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Relaxed)
+    }
+
+    pub(super) fn enter(&self) -> usize {
+        self.in_flight.fetch_add(1, Relaxed)
     }
 
     pub(super) fn leave(&self) {
@@ -144,13 +148,19 @@ async fn answer(
     let stop = if entry.lingers { &shared.lent.draining } else { &shared.stop };
     let mut bounds = Bounds::new(at, stop.clone());
 
+    let (place, in_flight) = Place::take(shared.clone());
     // A call that gets no row needs no room for one. One that waits in vain gets its row all the same, or is counted.
     let room = match shared.recorder.as_deref().filter(|_| entry.recorded) {
-        Some(recorder) => Bounded::new(async { Ok(recorder.room().await) }, &mut bounds).await,
+        Some(recorder) => {
+            let room = async {
+                recorder.room().await;
+                Ok(())
+            };
+            Bounded::new(room, &mut bounds).await
+        }
         None => Ok(()),
     };
-    let in_flight = shared.in_flight.fetch_add(1, Relaxed);
-    let ticket = Ticket::new(cx.clone(), entry.clone(), shared.clone());
+    let ticket = Ticket::new(cx.clone(), entry.clone(), place);
 
     let admitted = deadline.and(room).and_then(|()| admit(in_flight, &shared.config));
     let result = match admitted {
