@@ -9,7 +9,10 @@ use std::{
     fmt,
     future::Future,
     net::SocketAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -47,6 +50,8 @@ struct Inner {
     lent: Arc<Lent>,
     answer: Mutex<Answer>,
     cancelled: OnceLock<CancellationToken>,
+    /// The client broke off its half of the call. tonic tells that like an orderly end.
+    broken_off: AtomicBool,
 }
 
 /// What the server lends to every call.
@@ -68,7 +73,8 @@ struct Answer {
 
 impl Context {
     pub(crate) fn new(call: Arc<Call>, metadata: HeaderMap, deadline: Option<Instant>, lent: Arc<Lent>) -> Self {
-        let inner = Inner { call, metadata, deadline, lent, answer: Mutex::default(), cancelled: OnceLock::new() };
+        let (answer, cancelled, broken_off) = (Mutex::default(), OnceLock::new(), AtomicBool::new(false));
+        let inner = Inner { call, metadata, deadline, lent, answer, cancelled, broken_off };
         Self { inner: Arc::new(inner), transaction: None }
     }
 
@@ -226,6 +232,14 @@ impl Context {
         self.answer(|answer| answer.failure.take())
     }
 
+    pub(crate) fn break_off(&self) {
+        self.inner.broken_off.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_broken_off(&self) -> bool {
+        self.inner.broken_off.load(Relaxed)
+    }
+
     /// Tells whoever waits in [`Context::cancelled`] that the call is over.
     pub(crate) fn ended(&self) {
         if let Some(token) = self.inner.cancelled.get() {
@@ -255,7 +269,8 @@ fn entry(key: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue)> {
     if reserved {
         return Err(Error::internal("internal error").because(format!("metadata key {key} belongs to grpc itself")));
     }
-    let name = HeaderName::from_bytes(key.as_bytes()).map_err(|error| Error::internal("internal error").because(error))?;
+    let name =
+        HeaderName::from_bytes(key.as_bytes()).map_err(|error| Error::internal("internal error").because(error))?;
     let value = if key.ends_with("-bin") {
         HeaderValue::try_from(BASE64.encode(value))
     } else {

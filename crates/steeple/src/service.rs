@@ -10,13 +10,7 @@ use std::{fmt, future::Future, sync::Arc};
 
 use http::HeaderMap;
 use prost::Message;
-use tonic::{
-    Status,
-    body::Body,
-    codec::EnabledCompressionEncodings,
-    metadata::MetadataMap,
-    server::Grpc,
-};
+use tonic::{Status, body::Body, codec::EnabledCompressionEncodings, metadata::MetadataMap, server::Grpc};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
@@ -108,7 +102,7 @@ impl Service {
             let method = method.clone();
             async move {
                 let service = service_fn(|request: tonic::Request<tonic::Streaming<Req>>| {
-                    let work = method(cx.clone(), Streaming::new(request.into_inner()));
+                    let work = method(cx.clone(), Streaming::new(request.into_inner(), cx.clone()));
                     reply(&cx, wire, work)
                 });
                 let response = wire.grpc::<Req, Res>().client_streaming(service, http).await;
@@ -150,7 +144,7 @@ impl Service {
             let method = method.clone();
             async move {
                 let service = service_fn(|request: tonic::Request<tonic::Streaming<Req>>| {
-                    let work = method(cx.clone(), Streaming::new(request.into_inner()));
+                    let work = method(cx.clone(), Streaming::new(request.into_inner(), cx.clone()));
                     replies(&cx, wire, work)
                 });
                 let response = wire.grpc::<Req, Res>().streaming(service, http).await;
@@ -237,6 +231,7 @@ fn settle(cx: &Context, response: Response) -> Result<Response> {
         return Err(error);
     }
     match refusal(response.headers()) {
+        Some(_) if cx.is_broken_off() => Err(Error::cancelled("the client left before the end")),
         Some(status) => Err(Error::from(status)),
         None => Ok(response),
     }

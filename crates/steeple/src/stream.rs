@@ -34,11 +34,14 @@ use crate::{
 ///     Ok(count)
 /// }
 /// ```
-pub struct Streaming<T>(tonic::Streaming<T>);
+pub struct Streaming<T> {
+    messages: tonic::Streaming<T>,
+    cx: Context,
+}
 
 impl<T> Streaming<T> {
-    pub(crate) fn new(messages: tonic::Streaming<T>) -> Self {
-        Self(messages)
+    pub(crate) fn new(messages: tonic::Streaming<T>, cx: Context) -> Self {
+        Self { messages, cx }
     }
 
     /// The next message, or `None` when the client has finished.
@@ -46,7 +49,17 @@ impl<T> Streaming<T> {
     /// # Errors
     /// The client left (CANCELLED), or sent what is no message of this type or too large a one.
     pub async fn next(&mut self) -> Result<Option<T>> {
-        Ok(self.0.message().await?)
+        match self.messages.message().await? {
+            None => self.end(),
+            message => Ok(message),
+        }
+    }
+}
+
+impl<T> Streaming<T> {
+    /// No more messages: has the client finished, or broken off?
+    fn end(&self) -> Result<Option<T>> {
+        if self.cx.is_broken_off() { Err(Error::cancelled("the client left before the end")) } else { Ok(None) }
     }
 }
 
@@ -54,7 +67,10 @@ impl<T> Stream for Streaming<T> {
     type Item = Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Result<T>>> {
-        Pin::new(&mut self.0).poll_next(cx).map_err(Error::from)
+        Poll::Ready(match ready!(Pin::new(&mut self.messages).poll_next(cx)) {
+            Some(message) => Some(message.map_err(Error::from)),
+            None => self.end().transpose(),
+        })
     }
 }
 

@@ -239,3 +239,12 @@ impl FormatTime for TimeOfDay {
         write!(writer, "{}", clock::now().format("%T%.3f"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn as_many_threads_run_calls_as_the_configuration_says() {
+        let config = crate::server::Config { max_workers: 3, ..crate::server::Config::default() };
+        assert_eq!(super::runtime(config.workers()).unwrap().metrics().num_workers(), 3);
+    }
+}

@@ -47,7 +47,12 @@ impl HttpBody for RequestBody {
         let mut data = match ready!(Pin::new(&mut self.inner).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(data))) => data,
             Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
-            Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+            Some(Err(status)) => {
+                if status.code() == Code::Cancelled {
+                    self.cx.break_off();
+                }
+                return Poll::Ready(Some(Err(status)));
+            }
             None => return Poll::Ready(None),
         };
         let (size, limit) = (data.len() as u64, self.limit);

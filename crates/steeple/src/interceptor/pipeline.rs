@@ -23,7 +23,7 @@ use super::{
     body::{RequestBody, ResponseBody, close_by},
     bounded::{Bounded, Bounds},
     refuse,
-    ticket::Ticket,
+    ticket::{Place, Ticket},
     timeout,
 };
 use crate::{
@@ -78,6 +78,10 @@ impl Shared {
         self.in_flight.load(Relaxed)
     }
 
+    pub(super) fn enter(&self) -> usize {
+        self.in_flight.fetch_add(1, Relaxed)
+    }
+
     pub(super) fn leave(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
     }
@@ -119,12 +123,7 @@ impl tower::Service<http::Request<Body>> for Pipeline {
         let shared = self.shared.clone();
         let entry = shared.find(http.uri().path()).clone();
         let routes = entry.handler.is_none().then(|| self.routes.clone());
-        Box::pin(async move {
-            if let Some(recorder) = &shared.recorder {
-                recorder.room().await;
-            }
-            Ok(answer(shared, entry, routes, http).await)
-        })
+        Box::pin(async move { Ok(answer(shared, entry, routes, http).await) })
     }
 }
 
@@ -141,17 +140,29 @@ async fn answer(
     let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
     let call = Call::open(RequestId::of(given), entry.method.clone(), peer, metadata.get(header::USER_AGENT).cloned());
     let deadline = timeout::deadline(&metadata, call.started(), &shared.config);
-    let in_flight = shared.in_flight.fetch_add(1, Relaxed);
 
     let at = deadline.as_ref().ok().copied().flatten();
     let cx = Context::new(Arc::new(call), metadata, at, shared.lent.clone());
     let limit = entry.wire.max_receive;
     let http = http.map(|body| Body::new(RequestBody::new(body, cx.clone(), limit)));
-    let ticket = Ticket::new(cx.clone(), entry.clone(), shared.clone());
     let stop = if entry.lingers { &shared.lent.draining } else { &shared.stop };
     let mut bounds = Bounds::new(at, stop.clone());
 
-    let admitted = deadline.and_then(|_| admit(in_flight, &shared.config));
+    let (place, in_flight) = Place::take(shared.clone());
+    // A call that gets no row needs no room for one. One that waits in vain gets its row all the same, or is counted.
+    let room = match shared.recorder.as_deref().filter(|_| entry.recorded) {
+        Some(recorder) => {
+            let room = async {
+                recorder.room().await;
+                Ok(())
+            };
+            Bounded::new(room, &mut bounds).await
+        }
+        None => Ok(()),
+    };
+    let ticket = Ticket::new(cx.clone(), entry.clone(), place);
+
+    let admitted = deadline.and(room).and_then(|()| admit(in_flight, &shared.config));
     let result = match admitted {
         Ok(()) if serves => {
             let next = Next { entry, at: 0, routes };

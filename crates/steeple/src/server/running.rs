@@ -1,6 +1,12 @@
 //! A server that answers calls, and how it ends.
 
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -21,6 +27,8 @@ use crate::{
 
 /// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
 const AFTERMATH: Duration = Duration::from_secs(5);
+/// How long connections without a call have to close while the server drains; what they were sent has left by then.
+const QUIET: Duration = Duration::from_secs(2);
 /// How often metrics are folded together when nobody scrapes them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -132,11 +140,11 @@ impl Running {
         self.draining.cancel();
         self.shared.drain();
         let mut cut = 0;
-        if !self.served.is_finished() && timeout(self.config.server.drain, &mut self.served).await.is_err() {
+        if timeout(self.config.server.drain, self.quiet()).await.is_err() {
             cut = self.shared.in_flight();
             tracing::warn!(calls = cut, "the time to drain is over, ending calls");
             self.shared.stop();
-            if timeout(AFTERMATH, &mut self.served).await.is_err() {
+            if timeout(AFTERMATH, self.quiet()).await.is_err() {
                 tracing::warn!("some connections did not close, leaving them");
             }
         }
@@ -157,6 +165,28 @@ impl Running {
         }
         self.db.close().await;
         Stopped { cut, lost }
+    }
+
+    /// Waits until every connection has closed, or no call was under way for a while: a peer that is gone without a word
+    /// never closes its own.
+    async fn quiet(&mut self) {
+        let shared = self.shared.clone();
+        let quiet = async move {
+            let mut since = Instant::now();
+            while since.elapsed() < QUIET {
+                tokio::time::sleep(QUIET / 20).await;
+                if shared.in_flight() > 0 {
+                    since = Instant::now();
+                }
+            }
+        };
+        if self.served.is_finished() {
+            return;
+        }
+        tokio::select! {
+            _ = &mut self.served => {}
+            () = quiet => tracing::warn!("some connections without calls did not close, leaving them"),
+        }
     }
 }
 

@@ -10,14 +10,31 @@ use steeple::{Code, Context, Error, Next, Replies, Request, Response, Result, Se
 use tonic::metadata::MetadataValue;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::trial::{
-    DESCRIPTORS, House,
-    pb::trial::v1::{Order, Report},
+use crate::{
+    frames::{DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Tcp, headers},
+    trial::{
+        DESCRIPTORS, House,
+        pb::trial::v1::{Order, Report},
+    },
+    wire::order,
 };
 
-/// A site whose Unary, Exchange and Spread are these, and whose other methods nobody calls.
+/// A site whose Unary and Spread are these, and whose other methods nobody calls.
 fn site<U, W, S, V>(unary: U, spread: S) -> Site
 where
+    U: Fn(Context, Order) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = Result<Report>> + Send + 'static,
+    S: Fn(Context, Order) -> V + Clone + Send + Sync + 'static,
+    V: Future<Output = Result<Replies<Report>>> + Send + 'static,
+{
+    collecting(unary, spread, async |_: Context, _: Streaming<Order>| unused())
+}
+
+/// The same with Collect.
+fn collecting<U, W, S, V, C, X>(unary: U, spread: S, collect: C) -> Site
+where
+    C: Fn(Context, Streaming<Order>) -> X + Clone + Send + Sync + 'static,
+    X: Future<Output = Result<Report>> + Send + 'static,
     U: Fn(Context, Order) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = Result<Report>> + Send + 'static,
     S: Fn(Context, Order) -> V + Clone + Send + Sync + 'static,
@@ -28,7 +45,7 @@ where
         Ok(Service::new("trial.v1.Trial")
             .unary("/trial.v1.Trial/Unary", unary.clone())
             .server_streaming("/trial.v1.Trial/Spread", spread.clone())
-            .client_streaming("/trial.v1.Trial/Collect", async |_: Context, _: Streaming<Order>| unused::<Report>())
+            .client_streaming("/trial.v1.Trial/Collect", collect.clone())
             .bidirectional("/trial.v1.Trial/Exchange", async |_: Context, _: Streaming<Order>| {
                 unused::<Replies<Report>>()
             })
@@ -40,6 +57,10 @@ where
 
 fn unused<T>() -> Result<T> {
     Err(Error::unimplemented("nobody calls this"))
+}
+
+async fn no_unary(_: Context, _: Order) -> Result<Report> {
+    unused()
 }
 
 async fn no_spread(_: Context, _: Order) -> Result<Replies<Report>> {
@@ -155,10 +176,7 @@ async fn a_stream_that_listens_for_the_drain_ends_without_an_error() {
             out.send(Report { text: "come back elsewhere".into(), ..Report::default() }).await
         }))
     }
-    async fn unary(_: Context, _: Order) -> Result<Report> {
-        unused()
-    }
-    let house = House::of(site(unary, spread), |_| ()).await;
+    let house = House::of(site(no_unary, spread), |_| ()).await;
     let mut reports = house.client().await.spread(Order::default()).await.unwrap().into_inner();
     reports.message().await.unwrap().unwrap();
     let closing = tokio::spawn(house.close());
@@ -193,15 +211,15 @@ async fn a_transaction_is_rolled_back_by_an_error_a_panic_a_deadline_and_a_clien
     let house = House::with(|_| Server::new(site(unary, no_spread)), configure).await;
     house.running.db().execute_unprepared("CREATE TABLE kept (name TEXT)").await.unwrap();
     let mut client = house.client().await;
-    let order = |text: &str| Order { text: text.into(), ..Order::default() };
-    client.unary(order("first")).await.unwrap();
-    client.unary(Order { code: 1, ..order("error") }).await.unwrap_err();
-    client.unary(Order { panic: true, ..order("panic") }).await.unwrap_err();
-    let status = client.unary(Order { hang: true, ..order("deadline") }).await.unwrap_err();
+    let named = |text: &str| Order { text: text.into(), ..Order::default() };
+    client.unary(named("first")).await.unwrap();
+    client.unary(Order { code: 1, ..named("error") }).await.unwrap_err();
+    client.unary(Order { panic: true, ..named("panic") }).await.unwrap_err();
+    let status = client.unary(Order { hang: true, ..named("deadline") }).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     inside.notified().await;
     let mut other = client.clone();
-    let leaving = tokio::spawn(async move { other.unary(Order { hang: true, ..order("left") }).await });
+    let leaving = tokio::spawn(async move { other.unary(Order { hang: true, ..named("left") }).await });
     inside.notified().await;
     leaving.abort();
     house.rows(1, |row| row.status == "cancelled").await;
@@ -234,13 +252,46 @@ async fn a_stream_is_dropped_when_its_client_leaves() {
             }
         }
     };
-    async fn unary(_: Context, _: Order) -> Result<Report> {
-        unused()
-    }
-    let house = House::of(site(unary, spread), |_| ()).await;
+    let house = House::of(site(no_unary, spread), |_| ()).await;
     let mut reports = house.client().await.spread(Order::default()).await.unwrap().into_inner();
     reports.message().await.unwrap().unwrap();
     drop(reports);
     house.rows(1, |row| row.status == "cancelled").await;
     assert!(dropped.load(SeqCst), "what the method held is free before the call is over");
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_its_messages_is_not_one_that_has_finished() {
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let collect = move |_: Context, mut orders: Streaming<Order>| {
+        let told = told.clone();
+        async move {
+            let mut count = 0;
+            let end = loop {
+                match orders.next().await {
+                    Ok(Some(_)) => count += 1,
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            told.send((count, end.as_ref().err().map(Error::code))).unwrap();
+            end.map(|()| Report { count, ..Report::default() })
+        }
+    };
+    let house = House::of(collecting(no_unary, no_spread, collect), |_| ()).await;
+    let mut tcp = Tcp::handshake(house.running.grpc).await;
+    tcp.send(HEADERS, END_HEADERS, 1, &headers("/trial.v1.Trial/Collect")).await;
+    tcp.send(DATA, 0, 1, &order(&Order::default())).await;
+    // RFC 9113 section 7: CANCEL.
+    tcp.send(RST_STREAM, 0, 1, &[0, 0, 0, 8]).await;
+    assert_eq!(heard.recv().await, Some((1, Some(Code::Cancelled))));
+    tcp.send(HEADERS, END_HEADERS, 3, &headers("/trial.v1.Trial/Collect")).await;
+    tcp.send(DATA, END_STREAM, 3, &order(&Order::default())).await;
+    assert_eq!(heard.recv().await, Some((1, None)));
+    // A unary call whose one message never came.
+    tcp.send(HEADERS, END_HEADERS, 5, &headers("/trial.v1.Trial/Unary")).await;
+    tcp.send(DATA, 0, 5, &[0, 0]).await;
+    tcp.send(RST_STREAM, 0, 5, &[0, 0, 0, 8]).await;
+    house.rows(2, |row| row.status == "cancelled").await;
+    house.rows(1, |row| row.status == "success").await;
 }

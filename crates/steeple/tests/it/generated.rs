@@ -5,7 +5,7 @@ use std::{env, fs, path::Path};
 #[test]
 fn the_generated_code_is_what_steeple_build_makes_of_the_proto() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let made = steeple_build::protos(&here.join("proto")).unwrap();
+    let made = steeple_build::protos(here.join("proto")).unwrap();
     let update = env::var_os("STEEPLE_UPDATE_GOLDEN").is_some();
     for (name, bytes) in [("pb.rs", made.rust.as_bytes()), ("descriptors.bin", &made.descriptors)] {
         let path = here.join("generated").join(name);

@@ -41,7 +41,11 @@ async fn obey(order: &Order) -> Result<()> {
 }
 
 fn answer(cx: &Context, order: Order) -> Report {
-    Report { text: if order.text == "id" { cx.request_id().to_string() } else { order.text }, count: 1, filling: vec![7; order.bytes as usize] }
+    Report {
+        text: if order.text == "id" { cx.request_id().to_string() } else { order.text },
+        count: 1,
+        filling: vec![7; order.bytes as usize],
+    }
 }
 
 impl v1::Trial for Trial {
@@ -163,10 +167,9 @@ impl House {
 
 /// A configuration for tests: free loopback ports, a SQLite file in `folder`, quiet.
 pub fn config(folder: &TempDir, configure: impl FnOnce(&mut Config)) -> Config {
-    let mut config = Config::default();
-    config.env = Environment::Test;
-    config.server.grpc = "127.0.0.1:0".to_owned();
-    config.server.http = "127.0.0.1:0".to_owned();
+    let mut config = Config { env: Environment::Test, ..Config::default() };
+    "127.0.0.1:0".clone_into(&mut config.server.grpc);
+    "127.0.0.1:0".clone_into(&mut config.server.http);
     config.database.url = format!("sqlite://{}", folder.path().join("trial.sqlite3").display());
     config.log.console = steeple::record::ConsoleLines::Off;
     config.log.flush_interval = Duration::from_millis(20);

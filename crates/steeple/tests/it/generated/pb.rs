@@ -37,7 +37,7 @@ pub mod trial {
             pub filling: ::prost::alloc::vec::Vec<u8>,
         }
         /// Methods of every shape, that do what the request says: for the tests of the call path.
-        pub trait Trial: Send + Sync + 'static {
+        pub trait Trial: ::core::marker::Send + ::core::marker::Sync + 'static {
             /// Answers the text.
             ///
             /// ```text
@@ -47,7 +47,9 @@ pub mod trial {
                 &self,
                 cx: ::steeple::Context,
                 request: Order,
-            ) -> impl ::core::future::Future<Output = ::steeple::Result<Report>> + Send;
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<Report>,
+            > + ::core::marker::Send;
             /// Counts what comes in.
             ///
             /// ```text
@@ -57,7 +59,9 @@ pub mod trial {
                 &self,
                 cx: ::steeple::Context,
                 request: ::steeple::Streaming<Order>,
-            ) -> impl ::core::future::Future<Output = ::steeple::Result<Report>> + Send;
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<Report>,
+            > + ::core::marker::Send;
             /// Sends `count` messages.
             ///
             /// ```text
@@ -69,7 +73,7 @@ pub mod trial {
                 request: Order,
             ) -> impl ::core::future::Future<
                 Output = ::steeple::Result<::steeple::Replies<Report>>,
-            > + Send;
+            > + ::core::marker::Send;
             /// Answers each message with one.
             ///
             /// ```text
@@ -81,7 +85,7 @@ pub mod trial {
                 request: ::steeple::Streaming<Order>,
             ) -> impl ::core::future::Future<
                 Output = ::steeple::Result<::steeple::Replies<Report>>,
-            > + Send;
+            > + ::core::marker::Send;
             /// Nothing in, nothing out.
             ///
             /// ```text
@@ -91,7 +95,9 @@ pub mod trial {
                 &self,
                 cx: ::steeple::Context,
                 request: (),
-            ) -> impl ::core::future::Future<Output = ::steeple::Result<()>> + Send;
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<()>,
+            > + ::core::marker::Send;
             /// Never called by anybody.
             ///
             /// ```text
@@ -101,7 +107,9 @@ pub mod trial {
                 &self,
                 cx: ::steeple::Context,
                 request: Order,
-            ) -> impl ::core::future::Future<Output = ::steeple::Result<Report>> + Send;
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<Report>,
+            > + ::core::marker::Send;
         }
         /// Serves `trial.v1.Trial` with an implementation of [`Trial`].
         pub fn trial<S: Trial>(service: S) -> ::steeple::Service {
@@ -110,60 +118,70 @@ pub mod trial {
                 .unary(
                     "/trial.v1.Trial/Unary",
                     {
-                        let service = service.clone();
+                        let service = ::std::sync::Arc::clone(&service);
                         move |cx, request| {
-                            let service = service.clone();
-                            async move { service.unary(cx, request).await }
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Trial>::unary(&service, cx, request).await
+                            }
                         }
                     },
                 )
                 .client_streaming(
                     "/trial.v1.Trial/Collect",
                     {
-                        let service = service.clone();
+                        let service = ::std::sync::Arc::clone(&service);
                         move |cx, request| {
-                            let service = service.clone();
-                            async move { service.collect(cx, request).await }
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Trial>::collect(&service, cx, request).await
+                            }
                         }
                     },
                 )
                 .server_streaming(
                     "/trial.v1.Trial/Spread",
                     {
-                        let service = service.clone();
+                        let service = ::std::sync::Arc::clone(&service);
                         move |cx, request| {
-                            let service = service.clone();
-                            async move { service.spread(cx, request).await }
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Trial>::spread(&service, cx, request).await
+                            }
                         }
                     },
                 )
                 .bidirectional(
                     "/trial.v1.Trial/Exchange",
                     {
-                        let service = service.clone();
+                        let service = ::std::sync::Arc::clone(&service);
                         move |cx, request| {
-                            let service = service.clone();
-                            async move { service.exchange(cx, request).await }
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Trial>::exchange(&service, cx, request).await
+                            }
                         }
                     },
                 )
                 .unary(
                     "/trial.v1.Trial/Nothing",
                     {
-                        let service = service.clone();
+                        let service = ::std::sync::Arc::clone(&service);
                         move |cx, request| {
-                            let service = service.clone();
-                            async move { service.nothing(cx, request).await }
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Trial>::nothing(&service, cx, request).await
+                            }
                         }
                     },
                 )
                 .unary(
                     "/trial.v1.Trial/Old",
                     {
-                        let service = service.clone();
+                        let service = ::std::sync::Arc::clone(&service);
                         move |cx, request| {
-                            let service = service.clone();
-                            async move { service.old(cx, request).await }
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move { <S as Trial>::old(&service, cx, request).await }
                         }
                     },
                 )

@@ -7,8 +7,9 @@ use tokio::net::TcpStream;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
-    frames::{GOAWAY, Tcp},
+    frames::{GOAWAY, HEADERS, Tcp},
     trial::{self, House, pb::trial::v1::Order},
+    wire::{UNARY, order},
 };
 
 const LONG: Duration = Duration::from_mins(1);
@@ -94,8 +95,9 @@ async fn new_connections_are_refused_and_open_ones_told_while_calls_finish() {
     let house = House::configured(|config| config.server.drain = LONG).await;
     let (address, mut client) = (house.running.grpc, house.client().await);
     let mut idle = Tcp::handshake(address).await;
-    let (orders, order) = tokio::sync::mpsc::channel::<Order>(1);
-    let mut reports = client.exchange(tokio_stream::wrappers::ReceiverStream::new(order)).await.unwrap().into_inner();
+    let (orders, receiver) = tokio::sync::mpsc::channel::<Order>(1);
+    let mut reports =
+        client.exchange(tokio_stream::wrappers::ReceiverStream::new(receiver)).await.unwrap().into_inner();
     let closing = tokio::spawn(house.close());
     idle.until(GOAWAY).await;
     while TcpStream::connect(address).await.is_ok() {
@@ -121,4 +123,16 @@ async fn a_server_that_is_dropped_lets_go_of_its_port_and_its_calls() {
     while TcpStream::connect(address).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_is_gone_without_a_word_does_not_hold_up_the_end() {
+    let house = House::configured(|config| config.server.drain = LONG).await;
+    let mut gone = Tcp::handshake(house.running.grpc).await;
+    gone.call(1, UNARY, &order(&Order::default())).await;
+    gone.until(HEADERS).await;
+    // It neither answers the PING that follows GOAWAY nor closes.
+    let closing = tokio::time::timeout(LONG / 2, house.close());
+    assert_eq!(closing.await.expect("long before the time to drain is over").len(), 1);
+    drop(gone);
 }
