@@ -128,7 +128,7 @@ async fn migrations(server: &Server, config: &Config, db: &Db, checks: &mut Chec
     match db::migrate::pending(db, &all).await {
         Err(error) => checks.add("migrations", Verdict::Failed, error.to_string()),
         Ok(pending) if pending.is_empty() => {
-            checks.add("migrations", Verdict::Ok, format!("all {} applied", all.len()))
+            checks.add("migrations", Verdict::Ok, format!("all {} applied", all.len()));
         }
         Ok(pending) => {
             let names: Vec<_> =

@@ -1,6 +1,6 @@
 //! The way of a call: from the head of an HTTP/2 request to the last byte of its answer.
 //!
-//! [`Pipeline`] looks the path up in the catalog, makes the [`Context`], opens the record and runs the rooms in a fixed
+//! `Pipeline` looks the path up in the catalog, makes the [`Context`], opens the record and runs the rooms in a fixed
 //! order, the same for all four shapes of method:
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //!
 //! A site's own interceptors are a list per method, made at start, so that the order can be printed and tested. Each is
 //! given the request and an owned [`Next`]; an [`Error`] crosses the list as `Err`, with its cause, and becomes a
-//! status once, outside ([`refuse`]).
+//! status once, outside (`refuse`).
 //!
 //! Must never: look at message bytes except to count them and to bound them, write SQL, or skip a room that was asked for.
 
