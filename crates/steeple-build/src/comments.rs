@@ -15,19 +15,12 @@ impl Comments {
     /// Puts a mark in the place of every comment.
     pub fn take(set: &mut FileDescriptorSet) -> Self {
         let mut taken = vec![];
-        let locations = set
-            .file
-            .iter_mut()
-            .filter_map(|file| file.source_code_info.as_mut())
-            .flat_map(|info| &mut info.location);
+        let locations =
+            set.file.iter_mut().filter_map(|file| file.source_code_info.as_mut()).flat_map(|info| &mut info.location);
         for location in locations {
             location.leading_detached_comments.clear();
             let parts = [location.leading_comments.take(), location.trailing_comments.take()];
-            let text = parts
-                .into_iter()
-                .flatten()
-                .map(|part| part.trim_end().to_owned())
-                .collect::<Vec<_>>();
+            let text = parts.into_iter().flatten().map(|part| part.trim_end().to_owned()).collect::<Vec<_>>();
             if text.iter().any(|part| !part.is_empty()) {
                 location.leading_comments = Some(format!(" {MARK}{}\n", taken.len()));
                 taken.push(text.join("\n\n"));
@@ -144,9 +137,7 @@ fn url(text: &str) -> usize {
     if !text.starts_with("https://") && !text.starts_with("http://") {
         return 0;
     }
-    let end = text
-        .find(|c: char| c.is_whitespace() || "<>)]\"'`".contains(c))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| c.is_whitespace() || "<>)]\"'`".contains(c)).unwrap_or(text.len());
     text[..end].trim_end_matches(['.', ',', ';', ':', '!', '?']).len()
 }
 
@@ -164,27 +155,18 @@ mod tests {
         assert_eq!(prose("see <https://example.org>."), "see <https://example.org>.");
         assert_eq!(prose("<https://example.org/a(b)>"), "<https://example.org/a(b)>");
         assert_eq!(prose("see https://example.org/a."), "see <https://example.org/a>.");
-        assert_eq!(
-            prose("see [here](https://example.org)"),
-            "see [here](https://example.org)"
-        );
+        assert_eq!(prose("see [here](https://example.org)"), "see [here](https://example.org)");
         assert_eq!(prose("`https://example.org`"), "`https://example.org`");
     }
 
     #[test]
     fn what_rustdoc_would_look_up_is_escaped() {
-        assert_eq!(
-            prose("[optional] list<string> `[x]` \\[y]"),
-            "\\[optional] list\\<string> `[x]` \\[y]"
-        );
+        assert_eq!(prose("[optional] list<string> `[x]` \\[y]"), "\\[optional] list\\<string> `[x]` \\[y]");
     }
 
     #[test]
     fn no_comment_becomes_a_doctest() {
         let lines = docs(" Like so:\n\n     let x = 1;\n ```rust\n x\n ```\n ```");
-        assert_eq!(
-            lines,
-            ["Like so:", "", "   let x = 1;", "```text", "x", "```", "```text", "```"]
-        );
+        assert_eq!(lines, ["Like so:", "", "   let x = 1;", "```text", "x", "```", "```text", "```"]);
     }
 }

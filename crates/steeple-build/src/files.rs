@@ -53,11 +53,7 @@ pub(crate) fn stem(path: &Path) -> String {
 /// `path` as seen from `root`, with `/` between its parts.
 pub(crate) fn relative(root: &Path, path: &Path) -> String {
     let inner = path.strip_prefix(root).unwrap_or(path);
-    inner
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect::<Vec<_>>()
-        .join("/")
+    inner.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Writes an output file; an untouched one recompiles nothing. Says whether it changed.

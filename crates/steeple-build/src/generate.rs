@@ -49,26 +49,16 @@ impl Declared {
 /// The Rust text of the protos, and the services in it.
 pub(crate) fn rust(protos: &Protos, compiled: &Compiled) -> Result<(String, Vec<Declared>), Problem> {
     let broken = |what: &str, error: &dyn std::fmt::Display| {
-        Problem::of(
-            "proto",
-            format!("the {what} made from the protos is not understood: {error}"),
-        )
+        Problem::of("proto", format!("the {what} made from the protos is not understood: {error}"))
     };
     let mut set = compiled.set.clone();
     let comments = Comments::take(&mut set);
     let places = places(protos, &set);
     let seen = Rc::new(RefCell::new(vec![]));
-    let requests = set
-        .file
-        .into_iter()
-        .map(|file| (Module::from_protobuf_package_name(file.package()), file))
-        .collect::<Vec<_>>();
+    let requests =
+        set.file.into_iter().map(|file| (Module::from_protobuf_package_name(file.package()), file)).collect::<Vec<_>>();
     let modules = Config::new()
-        .service_generator(Box::new(Generator {
-            client: client(),
-            places,
-            seen: Rc::clone(&seen),
-        }))
+        .service_generator(Box::new(Generator { client: client(), places, seen: Rc::clone(&seen) }))
         .generate(requests)
         .map_err(|error| broken("code", &error))?;
 
@@ -87,11 +77,7 @@ pub(crate) fn rust(protos: &Protos, compiled: &Compiled) -> Result<(String, Vec<
 
 /// tonic's client, without `connect`: that would need tonic's transport in every site.
 fn client() -> Box<dyn ServiceGenerator> {
-    tonic_prost_build::configure()
-        .build_client(true)
-        .build_server(false)
-        .build_transport(false)
-        .service_generator()
+    tonic_prost_build::configure().build_client(true).build_server(false).build_transport(false).service_generator()
 }
 
 struct Generator {
@@ -103,22 +89,12 @@ struct Generator {
 impl ServiceGenerator for Generator {
     fn generate(&mut self, service: Service, text: &mut String) {
         let proto = service::full_name(&service.package, &service.proto_name);
-        let module: Vec<String> = Module::from_protobuf_package_name(&service.package)
-            .parts()
-            .map(str::to_owned)
-            .collect();
+        let module: Vec<String> =
+            Module::from_protobuf_package_name(&service.package).parts().map(str::to_owned).collect();
         service::append(&service, &module, text);
-        let methods = service
-            .methods
-            .iter()
-            .map(|m| (m.name.clone(), service::to_write(m, &module)))
-            .collect();
+        let methods = service.methods.iter().map(|m| (m.name.clone(), service::to_write(m, &module))).collect();
         self.seen.borrow_mut().push(Declared {
-            place: self
-                .places
-                .get(&proto)
-                .cloned()
-                .expect("each service stands in a file of the set"),
+            place: self.places.get(&proto).cloned().expect("each service stands in a file of the set"),
             function: snake(&service.name),
             name: service.name.clone(),
             proto,
@@ -150,11 +126,7 @@ fn places(protos: &Protos, set: &FileDescriptorSet) -> BTreeMap<String, Place> {
                 .find(|location| location.path.len() == 2 && location.path[0] == 6 && location.path[1] as usize == at)
                 .map_or(&[][..], |location| &location.span);
             let from_one = |part: usize| span.get(part).map_or(0, |n| *n as usize + 1);
-            let place = Place {
-                file: protos.place(file.name()),
-                line: from_one(0),
-                column: from_one(1),
-            };
+            let place = Place { file: protos.place(file.name()), line: from_one(0), column: from_one(1) };
             places.insert(service::full_name(file.package(), service.name()), place);
         }
     }

@@ -58,22 +58,12 @@ pub fn run() {
     match Build::new(&root, out).locked(locked).run() {
         Ok(report) => {
             let mut lines = watched(&root);
-            lines.extend(
-                report
-                    .warnings
-                    .iter()
-                    .map(|warning| format!("cargo::warning={warning}")),
-            );
+            lines.extend(report.warnings.iter().map(|warning| format!("cargo::warning={warning}")));
             tell(&lines);
         }
         Err(problems) => {
             // Cargo repeats the script's whole output below the errors, so there is nothing else in it.
-            tell(
-                &problems
-                    .iter()
-                    .map(|problem| format!("cargo::error={problem}"))
-                    .collect::<Vec<_>>(),
-            );
+            tell(&problems.iter().map(|problem| format!("cargo::error={problem}")).collect::<Vec<_>>());
             std::process::exit(1);
         }
     }
@@ -81,11 +71,7 @@ pub fn run() {
 
 /// What Cargo must watch. A path that does not exist would run the script at every build.
 fn watched(root: &Path) -> Vec<String> {
-    let apps = if root.join("src/apps").is_dir() {
-        "src/apps"
-    } else {
-        "src"
-    };
+    let apps = if root.join("src/apps").is_dir() { "src/apps" } else { "src" };
     let mut lines = vec![format!("cargo::rerun-if-changed={apps}")];
     if root.join("proto").is_dir() {
         lines.push("cargo::rerun-if-changed=proto".to_owned());
@@ -122,11 +108,7 @@ pub struct Report {
 impl Build {
     /// For the site whose `Cargo.toml` lies in `root`; outputs go to `out`.
     pub fn new(root: impl Into<PathBuf>, out: impl Into<PathBuf>) -> Self {
-        Self {
-            root: root.into(),
-            out: out.into(),
-            locked: false,
-        }
+        Self { root: root.into(), out: out.into(), locked: false }
     }
 
     /// Whether a `src/apps/mod.rs` that does not fit is an error instead of being written; by default it is written.
@@ -154,11 +136,8 @@ impl Build {
         {
             report.changed.push(self.root.join("src/apps/mod.rs"));
         }
-        let outputs: [(&str, &[u8]); 3] = [
-            ("descriptors.bin", &compiled.descriptors),
-            ("pb.rs", rust.as_bytes()),
-            ("site.rs", site.as_bytes()),
-        ];
+        let outputs: [(&str, &[u8]); 3] =
+            [("descriptors.bin", &compiled.descriptors), ("pb.rs", rust.as_bytes()), ("site.rs", site.as_bytes())];
         for (name, bytes) in outputs {
             let path = self.out.join(name);
             if files::write(&path, bytes).map_err(one)? {
@@ -183,10 +162,7 @@ pub fn protos(dir: impl AsRef<Path>) -> Result<Generated, Vec<Problem>> {
     let protos = Protos::of_folder(dir.as_ref())?;
     let compiled = protos.compile()?;
     let (rust, _) = generate::rust(&protos, &compiled).map_err(one)?;
-    Ok(Generated {
-        rust,
-        descriptors: compiled.descriptors,
-    })
+    Ok(Generated { rust, descriptors: compiled.descriptors })
 }
 
 fn one(problem: Problem) -> Vec<Problem> {

@@ -21,22 +21,12 @@ pub struct Problem {
 impl Problem {
     /// A problem of a whole file or folder.
     pub(crate) fn of(file: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            file: file.into(),
-            line: 0,
-            column: 0,
-            message: message.into(),
-        }
+        Self { file: file.into(), line: 0, column: 0, message: message.into() }
     }
 
     /// A problem at a place.
     pub(crate) fn at(place: &Place, message: impl Into<String>) -> Self {
-        Self {
-            file: place.file.clone(),
-            line: place.line,
-            column: place.column,
-            message: message.into(),
-        }
+        Self { file: place.file.clone(), line: place.line, column: place.column, message: message.into() }
     }
 }
 
@@ -64,11 +54,7 @@ impl Place {
     /// Where `span` begins in `file`.
     pub fn of(file: &str, span: proc_macro2::Span) -> Self {
         let start = span.start();
-        Self {
-            file: file.to_owned(),
-            line: start.line,
-            column: start.column + 1,
-        }
+        Self { file: file.to_owned(), line: start.line, column: start.column + 1 }
     }
 }
 

@@ -56,10 +56,7 @@ impl Protos {
     }
 
     fn unique(root: &Path, found: Vec<(String, PathBuf)>) -> Result<Self, Vec<Problem>> {
-        let mut protos = Self {
-            root: root.to_owned(),
-            files: BTreeMap::new(),
-        };
+        let mut protos = Self { root: root.to_owned(), files: BTreeMap::new() };
         let mut problems = vec![];
         for (name, file) in found {
             if let Some(first) = protos.files.get(&name) {
@@ -76,9 +73,7 @@ impl Protos {
 
     /// Where the proto of this import name lies, seen from the site's root.
     pub fn place(&self, name: &str) -> String {
-        self.files
-            .get(name)
-            .map_or_else(|| name.to_owned(), |file| relative(&self.root, file))
+        self.files.get(name).map_or_else(|| name.to_owned(), |file| relative(&self.root, file))
     }
 
     pub fn compile(&self) -> Result<Compiled, Vec<Problem>> {
@@ -100,20 +95,14 @@ impl Protos {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Compiled {
-            descriptors: compiler.encode_file_descriptor_set(),
-            set: compiler.file_descriptor_set(),
-        })
+        Ok(Compiled { descriptors: compiler.encode_file_descriptor_set(), set: compiler.file_descriptor_set() })
     }
 
     /// protox tells line and column in its debug form only: `name:line:column: message`.
     fn problem(&self, opened: &str, error: &protox::Error) -> Problem {
         let name = error.file().unwrap_or(opened);
         let told = format!("{error:?}");
-        let rest = told
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix(':'))
-            .unwrap_or(&told);
+        let rest = told.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&told);
         let mut parts = rest.splitn(3, ':');
         let place = (number(parts.next()), number(parts.next()), parts.next());
         let (line, column, message) = match place {
@@ -125,12 +114,7 @@ impl Protos {
             }
             _ => (0, 0, rest),
         };
-        Problem {
-            file: self.place(name),
-            line,
-            column,
-            message: message.trim().replace('\n', " "),
-        }
+        Problem { file: self.place(name), line, column, message: message.trim().replace('\n', " ") }
     }
 
     /// Line and column of a file's end; 0 for a file that is not the site's.

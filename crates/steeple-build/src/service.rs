@@ -12,11 +12,7 @@ use crate::name::snake;
 
 /// `coins.Coins`, or `Coins` without a package.
 pub(crate) fn full_name(package: &str, name: &str) -> String {
-    if package.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{package}.{name}")
-    }
+    if package.is_empty() { name.to_owned() } else { format!("{package}.{name}") }
 }
 
 /// Appends the trait and the function. `module` is where under `pb` they stand.
@@ -28,10 +24,7 @@ pub(crate) fn append(service: &Service, module: &[String], text: &mut String) {
     if !docs(&service.comments, text) {
         line(text, &format!("/// The methods of `{full}`."));
     }
-    line(
-        text,
-        &format!("pub trait {name}: ::core::marker::Send + ::core::marker::Sync + 'static {{"),
-    );
+    line(text, &format!("pub trait {name}: ::core::marker::Send + ::core::marker::Sync + 'static {{"));
     for method in &service.methods {
         if docs(&method.comments, text) {
             text.push_str("///\n");
@@ -47,21 +40,11 @@ pub(crate) fn append(service: &Service, module: &[String], text: &mut String) {
     }
     line(text, "}");
 
+    line(text, &format!("/// Serves `{full}` with an implementation of [`{name}`]."));
+    line(text, &format!("pub fn {function}<{of}: {name}>(service: {of}) -> ::steeple::Service {{"));
     line(
         text,
-        &format!("/// Serves `{full}` with an implementation of [`{name}`]."),
-    );
-    line(
-        text,
-        &format!("pub fn {function}<{of}: {name}>(service: {of}) -> ::steeple::Service {{"),
-    );
-    line(
-        text,
-        if service.methods.is_empty() {
-            "drop(service);"
-        } else {
-            "let service = ::std::sync::Arc::new(service);"
-        },
+        if service.methods.is_empty() { "drop(service);" } else { "let service = ::std::sync::Arc::new(service);" },
     );
     line(text, &format!("::steeple::Service::new({full:?})"));
     for method in &service.methods {
@@ -86,25 +69,14 @@ pub(crate) fn append(service: &Service, module: &[String], text: &mut String) {
 /// The line a user writes to implement a method.
 pub(crate) fn to_write(method: &Method, module: &[String]) -> String {
     let (request, response) = shapes(method, "", |path| from_pb(path, module));
-    format!(
-        "async fn {}(&self, cx: Context, request: {request}) -> Result<{response}>",
-        method.name
-    )
+    format!("async fn {}(&self, cx: Context, request: {request}) -> Result<{response}>", method.name)
 }
 
 fn shapes(method: &Method, of: &str, path: impl Fn(&String) -> String) -> (String, String) {
     let (request, response) = (path(&method.input_type), path(&method.output_type));
     (
-        if method.client_streaming {
-            format!("{of}Streaming<{request}>")
-        } else {
-            request
-        },
-        if method.server_streaming {
-            format!("{of}Replies<{response}>")
-        } else {
-            response
-        },
+        if method.client_streaming { format!("{of}Streaming<{request}>") } else { request },
+        if method.server_streaming { format!("{of}Replies<{response}>") } else { response },
     )
 }
 

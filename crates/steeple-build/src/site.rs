@@ -35,10 +35,7 @@ pub(crate) fn text(apps: &[App]) -> Result<String, Problem> {
     }
     text.push('}');
     let file = syn::parse_file(&text).map_err(|error| {
-        Problem::of(
-            "src/apps",
-            format!("the registration made from the apps is not understood: {error}"),
-        )
+        Problem::of("src/apps", format!("the registration made from the apps is not understood: {error}"))
     })?;
     Ok(format!("{HEADER}{}", prettyplease::unparse(&file)))
 }
@@ -46,20 +43,11 @@ pub(crate) fn text(apps: &[App]) -> Result<String, Problem> {
 fn write(app: &App, text: &mut String) {
     let _ = writeln!(text, "let app = ::steeple::App::new({:?});", app.label);
     for model in &app.models {
-        let _ = writeln!(
-            text,
-            "{}let app = app.model::<{}>();",
-            attributes(&model.cfgs),
-            model.path
-        );
+        let _ = writeln!(text, "{}let app = app.model::<{}>();", attributes(&model.cfgs), model.path);
     }
     for migration in &app.migrations {
         let cfgs = attributes(&migration.cfgs);
-        let _ = writeln!(
-            text,
-            "{cfgs}let app = app.migration({:?}, {});",
-            migration.name, migration.path
-        );
+        let _ = writeln!(text, "{cfgs}let app = app.migration({:?}, {});", migration.name, migration.path);
     }
     for service in &app.services {
         register(service, text);
@@ -95,7 +83,5 @@ fn register(service: &Service, text: &mut String) {
 }
 
 fn attributes(cfgs: &[Attribute]) -> String {
-    cfgs.iter()
-        .map(|attribute| attribute.to_token_stream().to_string() + " ")
-        .collect()
+    cfgs.iter().map(|attribute| attribute.to_token_stream().to_string() + " ").collect()
 }

@@ -44,13 +44,7 @@ struct Inner {
 impl Error {
     /// An error with `code` and the sentence its caller reads. The named constructors below read better.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner {
-            code,
-            message: message.into(),
-            details: ErrorDetails::new(),
-            cause: None,
-            status: None,
-        }))
+        Self(Box::new(Inner { code, message: message.into(), details: ErrorDetails::new(), cause: None, status: None }))
     }
 
     /// CANCELLED: the caller gave up, or the call was taken from it.
@@ -167,9 +161,7 @@ impl Error {
 
     /// Adds a `google.rpc.ErrorInfo`: a reason in UPPER_SNAKE_CASE that programs may rely on, unique in `domain`.
     pub fn reason(mut self, reason: impl Into<String>, domain: impl Into<String>) -> Self {
-        self.0
-            .details
-            .set_error_info(reason, domain, std::collections::HashMap::new());
+        self.0.details.set_error_info(reason, domain, std::collections::HashMap::new());
         self
     }
 

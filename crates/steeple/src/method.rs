@@ -170,31 +170,17 @@ fn service_info(file: &FileDescriptorProto, at: usize, service: &ServiceDescript
             input: method.input_type().trim_start_matches('.').to_owned(),
             output: method.output_type().trim_start_matches('.').to_owned(),
             comment: comment(file, &[6, at, 2, index as i32]),
-            deprecated: method
-                .options
-                .as_ref()
-                .is_some_and(prost_types::MethodOptions::deprecated),
+            deprecated: method.options.as_ref().is_some_and(prost_types::MethodOptions::deprecated),
             key: method_key(&name, method.name()),
         })
     });
-    ServiceInfo {
-        methods: methods.collect(),
-        file: file.name().to_owned(),
-        comment: comment(file, &[6, at]),
-        name,
-    }
+    ServiceInfo { methods: methods.collect(), file: file.name().to_owned(), comment: comment(file, &[6, at]), name }
 }
 
 /// The leading comment of the declaration at `path`, without the space protoc leaves before each line.
 fn comment(file: &FileDescriptorProto, path: &[i32]) -> String {
     let locations: &[Location] = file.source_code_info.as_ref().map_or(&[], |info| &info.location);
-    let text = locations
-        .iter()
-        .find(|location| location.path == path)
-        .map_or("", Location::leading_comments);
-    let lines: Vec<_> = text
-        .lines()
-        .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
-        .collect();
+    let text = locations.iter().find(|location| location.path == path).map_or("", Location::leading_comments);
+    let lines: Vec<_> = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect();
     lines.join("\n").trim().to_owned()
 }

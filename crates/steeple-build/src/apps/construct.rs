@@ -43,10 +43,7 @@ pub(crate) fn construct(modules: &Modules, uses: &Uses, home: &ModulePath, name:
 
     let mut refused = None;
     let mut default = derives(attributes, "Default");
-    for (module, items) in modules
-        .under(&home[..3.min(home.len())])
-        .map(|(path, module)| (path, &module.items))
-    {
+    for (module, items) in modules.under(&home[..3.min(home.len())]).map(|(path, module)| (path, &module.items)) {
         for item in items {
             let Item::Impl(block) = item else { continue };
             if !is(uses, module, &block.self_ty, home, name) {
@@ -64,11 +61,7 @@ pub(crate) fn construct(modules: &Modules, uses: &Uses, home: &ModulePath, name:
                 match call(function) {
                     Ok((arguments, with_setup)) => {
                         let expression = format!("{path}::new{arguments}");
-                        return Ok(Made {
-                            path: short(&path),
-                            expression,
-                            with_setup,
-                        });
+                        return Ok(Made { path: short(&path), expression, with_setup });
                     }
                     Err(why) => refused = Some(why),
                 }
@@ -76,19 +69,11 @@ pub(crate) fn construct(modules: &Modules, uses: &Uses, home: &ModulePath, name:
         }
     }
     if unit {
-        return Ok(Made {
-            path: short(&path),
-            expression: path,
-            with_setup: false,
-        });
+        return Ok(Made { path: short(&path), expression: path, with_setup: false });
     }
     if default {
         let expression = format!("<{path} as ::core::default::Default>::default()");
-        return Ok(Made {
-            path: short(&path),
-            expression,
-            with_setup: false,
-        });
+        return Ok(Made { path: short(&path), expression, with_setup: false });
     }
     let why = refused.map(|why| format!(" (its `new` {why})")).unwrap_or_default();
     Err(format!("there is no way to make a `{name}`{why}: {FORMS}"))
@@ -96,10 +81,7 @@ pub(crate) fn construct(modules: &Modules, uses: &Uses, home: &ModulePath, name:
 
 /// Whether a type takes type or const parameters; lifetimes are no hindrance.
 fn is_generic(generics: &Generics) -> bool {
-    generics
-        .params
-        .iter()
-        .any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+    generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
 }
 
 /// The arguments of `new`, and whether they name `setup`.
@@ -127,10 +109,7 @@ fn call(function: &ImplItemFn) -> Result<(&'static str, bool), &'static str> {
 fn returns_result(output: &ReturnType) -> bool {
     let ReturnType::Type(_, of) = output else { return false };
     let Type::Path(of) = &**of else { return false };
-    of.path
-        .segments
-        .last()
-        .is_some_and(|last| last.ident.to_string().ends_with("Result"))
+    of.path.segments.last().is_some_and(|last| last.ident.to_string().ends_with("Result"))
 }
 
 /// How the crate's root can name the type.
@@ -142,17 +121,12 @@ fn reached(
     visibility: &Visibility,
 ) -> Result<String, String> {
     if matches!(visibility, Visibility::Inherited) {
-        return Err(format!(
-            "`{name}` is private, so `site()` cannot name it: write `pub` before it"
-        ));
+        return Err(format!("`{name}` is private, so `site()` cannot name it: write `pub` before it"));
     }
     if modules.all[home].reachable {
         return Ok(format!("{}::{name}", home.join("::")));
     }
-    let wanted = Target::Item {
-        module: home.clone(),
-        name: name.to_owned(),
-    };
+    let wanted = Target::Item { module: home.clone(), name: name.to_owned() };
     for (path, module) in modules.under(&home[..3.min(home.len())]) {
         if !module.reachable {
             continue;
@@ -176,18 +150,15 @@ fn is(uses: &Uses, module: &[String], written: &Type, home: &ModulePath, name: &
 }
 
 pub(crate) fn derives(attributes: &[syn::Attribute], name: &str) -> bool {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("derive"))
-        .any(|attribute| {
-            let mut found = false;
-            // a derive list that is not understood is rustc's to tell
-            let _ = attribute.parse_nested_meta(|meta| {
-                found |= meta.path.segments.last().is_some_and(|last| last.ident == name);
-                Ok(())
-            });
-            found
-        })
+    attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(|attribute| {
+        let mut found = false;
+        // a derive list that is not understood is rustc's to tell
+        let _ = attribute.parse_nested_meta(|meta| {
+            found |= meta.path.segments.last().is_some_and(|last| last.ident == name);
+            Ok(())
+        });
+        found
+    })
 }
 
 fn short(path: &str) -> String {

@@ -55,11 +55,7 @@ pub(crate) fn migrations(source: &Source<'_>, app: &ModulePath, problems: &mut V
         }
         let mut all = module.cfgs.clone();
         all.extend(item.map(|item| cfgs(&item.attrs)).unwrap_or_default());
-        let named = Named {
-            name: name.to_owned(),
-            path: format!("{}::Migration", path.join("::")),
-            cfgs: all,
-        };
+        let named = Named { name: name.to_owned(), path: format!("{}::Migration", path.join("::")), cfgs: all };
         found.push((number, module.file.clone(), named));
     }
     found.sort_by_key(|(number, ..)| *number);
@@ -74,11 +70,7 @@ fn numbered(module: &str) -> Option<(Number, &str)> {
     let name = module.strip_prefix('m')?;
     let (number, rest) = name.split_once('_')?;
     let first = number.parse().ok()?;
-    let second = rest
-        .split('_')
-        .next()
-        .filter(|_| number.len() == 8)
-        .and_then(|count| count.parse().ok());
+    let second = rest.split('_').next().filter(|_| number.len() == 8).and_then(|count| count.parse().ok());
     Some(((first, second.unwrap_or(0)), name))
 }
 

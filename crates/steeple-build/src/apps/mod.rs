@@ -67,24 +67,14 @@ pub(crate) fn find(
 ) -> Apps {
     if !root.join("src/apps").is_dir() {
         warnings.extend(declared.iter().map(unimplemented));
-        return Apps {
-            apps: vec![],
-            modules: None,
-        };
+        return Apps { apps: vec![], modules: None };
     }
     let folders = tree::apps(root, problems);
     let nodes = tree::all(root, &folders, warnings);
     let modules = Modules::load(root, &nodes);
-    let known = declared
-        .iter()
-        .map(|d| [d.module.as_slice(), std::slice::from_ref(&d.name)].concat())
-        .collect();
+    let known = declared.iter().map(|d| [d.module.as_slice(), std::slice::from_ref(&d.name)].concat()).collect();
     let uses = Uses::of(&modules, known);
-    let source = Source {
-        modules: &modules,
-        uses: &uses,
-        declared,
-    };
+    let source = Source { modules: &modules, uses: &uses, declared };
 
     let mut implemented = BTreeSet::new();
     let mut apps = vec![];
@@ -109,15 +99,10 @@ pub(crate) fn find(
     // with a file that could not be read, rustc's error says why an implementation is missing
     if !modules.broken {
         let by_hand = by_hand(&apps, &modules);
-        let missing = declared
-            .iter()
-            .filter(|d| !implemented.contains(&d.proto) && !by_hand.contains(&d.function));
+        let missing = declared.iter().filter(|d| !implemented.contains(&d.proto) && !by_hand.contains(&d.function));
         warnings.extend(missing.map(unimplemented));
     }
-    Apps {
-        apps,
-        modules: Some(tree::text(&nodes)),
-    }
+    Apps { apps, modules: Some(tree::text(&nodes)) }
 }
 
 /// Looks for the service module; the first place that exists is used, the others are told.
@@ -133,12 +118,9 @@ fn service_module(
     let mut found = Found::default();
     let mut skipped = vec![];
     for place in PLACES {
-        let file = [
-            folder.path.join(format!("{place}.rs")),
-            folder.path.join(place).join("mod.rs"),
-        ]
-        .into_iter()
-        .find(|file| file.is_file());
+        let file = [folder.path.join(format!("{place}.rs")), folder.path.join(place).join("mod.rs")]
+            .into_iter()
+            .find(|file| file.is_file());
         let path: ModulePath = app.iter().cloned().chain(place.split('/').map(str::to_owned)).collect();
         // A folder without mod.rs is a place too, and so is a module inside an app's own mod.rs.
         if file.is_none() && !source.modules.all.contains_key(&path) {
@@ -154,13 +136,9 @@ fn service_module(
             match source.modules.all.get(&path) {
                 // what a syntax error hides is not missing
                 None if source.modules.broken || source.modules.read.contains(file) => {}
-                None => problems.push(told(
-                    "is in no module: declare it with `pub mod` in the app's own mod.rs",
-                )),
+                None => problems.push(told("is in no module: declare it with `pub mod` in the app's own mod.rs")),
                 Some(module) if !module.reachable => {
-                    problems.push(told(
-                        "its module is private, so `site()` cannot name it: declare it with `pub mod`",
-                    ));
+                    problems.push(told("its module is private, so `site()` cannot name it: declare it with `pub mod`"));
                 }
                 Some(_) => {}
             }
@@ -244,11 +222,7 @@ fn calls(tokens: TokenStream, called: &mut BTreeSet<String>) {
             }
             calls(group.stream(), called);
         }
-        before = if let TokenTree::Ident(ident) = token {
-            Some(ident.to_string())
-        } else {
-            None
-        };
+        before = if let TokenTree::Ident(ident) = token { Some(ident.to_string()) } else { None };
     }
 }
 

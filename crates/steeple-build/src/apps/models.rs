@@ -38,11 +38,7 @@ pub(crate) fn models(source: &Source<'_>, app: &ModulePath, warnings: &mut Vec<P
             }
             let mut all = module.cfgs.clone();
             all.extend(cfgs(&item.attrs));
-            found.push(Named {
-                name: String::new(),
-                path: format!("{}::Entity", path.join("::")),
-                cfgs: all,
-            });
+            found.push(Named { name: String::new(), path: format!("{}::Entity", path.join("::")), cfgs: all });
         }
     }
     found
@@ -66,9 +62,5 @@ pub(crate) fn hook(source: &Source<'_>, app: &ModulePath, problems: &mut Vec<Pro
     }
     let mut all = module.cfgs.clone();
     all.extend(cfgs(&function.attrs));
-    Some(Named {
-        name: String::new(),
-        path: format!("{}::app", path.join("::")),
-        cfgs: all,
-    })
+    Some(Named { name: String::new(), path: format!("{}::app", path.join("::")), cfgs: all })
 }

@@ -51,11 +51,7 @@ struct Around {
 impl Modules {
     pub fn load(root: &Path, nodes: &[Node]) -> Self {
         let mut modules = Self::default();
-        let apps = Around {
-            path: vec!["crate".into(), "apps".into()],
-            cfgs: vec![],
-            reachable: true,
-        };
+        let apps = Around { path: vec!["crate".into(), "apps".into()], cfgs: vec![], reachable: true };
         modules.nodes(root, nodes, &apps);
         modules
     }
@@ -66,12 +62,8 @@ impl Modules {
             match &node.kind {
                 Kind::File(file) => self.file(root, file, inner),
                 Kind::Folder(nodes) => {
-                    let module = Module {
-                        file: String::new(),
-                        items: vec![],
-                        cfgs: vec![],
-                        reachable: inner.reachable,
-                    };
+                    let module =
+                        Module { file: String::new(), items: vec![], cfgs: vec![], reachable: inner.reachable };
                     self.all.insert(inner.path.clone(), module);
                     self.nodes(root, nodes, &inner);
                 }
@@ -93,11 +85,7 @@ impl Modules {
         }
         around.cfgs.extend(cfgs(&parsed.attrs));
         let folder = file.parent().unwrap_or(file);
-        let children = if stem(file) == "mod" {
-            folder.to_owned()
-        } else {
-            folder.join(stem(file))
-        };
+        let children = if stem(file) == "mod" { folder.to_owned() } else { folder.join(stem(file)) };
         self.items(root, file, &children, parsed.items, around);
     }
 
@@ -122,12 +110,7 @@ impl Modules {
                 self.file(root, &found, inner);
             }
         }
-        let module = Module {
-            file: relative(root, file),
-            items: own,
-            cfgs: around.cfgs,
-            reachable: around.reachable,
-        };
+        let module = Module { file: relative(root, file), items: own, cfgs: around.cfgs, reachable: around.reachable };
         self.all.insert(around.path, module);
     }
 
@@ -151,25 +134,17 @@ impl Around {
 fn outside(file: &Path, children: &Path, name: &str, attributes: &[Attribute]) -> Option<PathBuf> {
     let path = attributes.iter().find(|attribute| attribute.path().is_ident("path"));
     if let Some(syn::Meta::NameValue(value)) = path.map(|attribute| &attribute.meta)
-        && let syn::Expr::Lit(syn::ExprLit {
-            lit: syn::Lit::Str(path),
-            ..
-        }) = &value.value
+        && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(path), .. }) = &value.value
     {
         return Some(file.parent()?.join(path.value()));
     }
-    [children.join(format!("{name}.rs")), children.join(name).join("mod.rs")]
-        .into_iter()
-        .find(|path| path.is_file())
+    [children.join(format!("{name}.rs")), children.join(name).join("mod.rs")].into_iter().find(|path| path.is_file())
 }
 
 /// The `#[cfg(…)]`s among these.
 pub(crate) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
-    let mut found: Vec<Attribute> = attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"))
-        .cloned()
-        .collect();
+    let mut found: Vec<Attribute> =
+        attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
     // `#![cfg(…)]` of a file is said of a statement later
     for attribute in &mut found {
         attribute.style = syn::AttrStyle::Outer;

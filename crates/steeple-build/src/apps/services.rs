@@ -17,13 +17,7 @@ use super::{
 use crate::{Problem, generate::Declared, problem::Place};
 
 /// Where an app's services may stand, in the order in which they are looked for.
-pub(crate) const PLACES: [&str; 5] = [
-    "grpc_services",
-    "grpc_handlers",
-    "services/grpc",
-    "handlers/grpc",
-    "api/grpc",
-];
+pub(crate) const PLACES: [&str; 5] = ["grpc_services", "grpc_handlers", "services/grpc", "handlers/grpc", "api/grpc"];
 
 /// One implementation that `site()` registers.
 pub(crate) struct Service {
@@ -73,10 +67,7 @@ fn handlers(path: &ModulePath, module: &Module, problems: &mut Vec<Problem>) -> 
     })?;
     if matches!(function.vis, Visibility::Inherited) {
         let place = Place::of(&module.file, function.sig.ident.span());
-        problems.push(Problem::at(
-            &place,
-            "`grpc_handlers` is private, so `site()` cannot call it: write `pub fn`",
-        ));
+        problems.push(Problem::at(&place, "`grpc_handlers` is private, so `site()` cannot call it: write `pub fn`"));
     }
     let mut all = module.cfgs.clone();
     all.extend(cfgs(&function.attrs));
@@ -130,10 +121,9 @@ fn implementation(
                 cfgs: all,
             });
         }
-        Err(message) => problems.push(Problem::at(
-            &place,
-            format!("`{written}` serves {}, but {message}", declared.proto),
-        )),
+        Err(message) => {
+            problems.push(Problem::at(&place, format!("`{written}` serves {}, but {message}", declared.proto)))
+        }
     }
 }
 
@@ -144,8 +134,7 @@ fn which<'a>(source: &Source<'a>, at: &ModulePath, path: &syn::Path) -> Result<O
     for target in source.uses.targets(at, path) {
         match target {
             Target::Pb(path) => exact.extend(source.declared.iter().filter(|declared| {
-                path.split_last()
-                    .is_some_and(|(name, module)| *name == declared.name && module == declared.module)
+                path.split_last().is_some_and(|(name, module)| *name == declared.name && module == declared.module)
             })),
             Target::Unseen(parts) => unseen = parts,
             Target::Item { .. } | Target::Foreign => {}
@@ -168,14 +157,9 @@ fn which<'a>(source: &Source<'a>, at: &ModulePath, path: &syn::Path) -> Result<O
         [one] => Ok(Some(one)),
         several => {
             let name = &several[0].name;
-            let paths = several
-                .iter()
-                .map(|declared| format!("`{}`", declared.path()))
-                .collect::<Vec<_>>()
-                .join(" or ");
-            Err(format!(
-                "`impl {name}` could mean several services; write which package: {paths}"
-            ))
+            let paths =
+                several.iter().map(|declared| format!("`{}`", declared.path())).collect::<Vec<_>>().join(" or ");
+            Err(format!("`impl {name}` could mean several services; write which package: {paths}"))
         }
     }
 }
@@ -191,9 +175,7 @@ fn home(source: &Source<'_>, at: &ModulePath, block: &ItemImpl, written: &str) -
     }
     match source.uses.targets(at, &path.path).into_iter().next() {
         Some(Target::Item { module, name }) => Ok((module, name)),
-        _ => Err(format!(
-            "the definition of `{written}` is not found in src/apps: define it there, or {BY_HAND}"
-        )),
+        _ => Err(format!("the definition of `{written}` is not found in src/apps: define it there, or {BY_HAND}")),
     }
 }
 

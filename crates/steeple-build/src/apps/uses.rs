@@ -100,19 +100,12 @@ impl Uses {
             return vec![Target::Unseen(parts.to_vec())];
         };
         if rest.is_empty() && names.defined.contains(first) {
-            return vec![Target::Item {
-                module: module.to_vec(),
-                name: first.clone(),
-            }];
+            return vec![Target::Item { module: module.to_vec(), name: first.clone() }];
         }
         if let Some((used, _)) = names.used.get(first) {
             let whole = [used.as_slice(), rest].concat();
             let own = used.first() == Some(first);
-            return if own && used.len() == 1 {
-                vec![Target::Foreign]
-            } else {
-                self.imported(module, &whole, trail)
-            };
+            return if own && used.len() == 1 { vec![Target::Foreign] } else { self.imported(module, &whole, trail) };
         }
         let mut found = vec![];
         for glob in &names.globs {
@@ -124,11 +117,7 @@ impl Uses {
                 Target::Foreign | Target::Unseen(_) => false,
             }));
         }
-        if found.is_empty() {
-            vec![Target::Unseen(parts.to_vec())]
-        } else {
-            found
-        }
+        if found.is_empty() { vec![Target::Unseen(parts.to_vec())] } else { found }
     }
 
     /// The path of a `use`: it begins at the crate, here, or with another crate's name.
@@ -137,16 +126,9 @@ impl Uses {
         if matches!(first, "crate" | "self" | "super") {
             return self.follow(module, path, trail);
         }
-        let here = self
-            .modules
-            .get(module)
-            .is_some_and(|names| names.used.contains_key(first))
+        let here = self.modules.get(module).is_some_and(|names| names.used.contains_key(first))
             || self.modules.contains_key(&[module, &[first.to_owned()]].concat());
-        if here {
-            self.follow(module, path, trail)
-        } else {
-            vec![Target::Foreign]
-        }
+        if here { self.follow(module, path, trail) } else { vec![Target::Foreign] }
     }
 
     fn follow_in(&self, module: &[String], parts: &[String], trail: &mut Trail) -> Vec<Target> {
@@ -176,9 +158,7 @@ impl Uses {
         let public = names.used.iter().filter(|(_, (_, public))| *public);
         public
             .flat_map(|(name, (path, _))| {
-                self.imported(module, path, &mut Trail::default())
-                    .into_iter()
-                    .map(|target| (name.clone(), target))
+                self.imported(module, path, &mut Trail::default()).into_iter().map(|target| (name.clone(), target))
             })
             .collect()
     }

@@ -3,13 +3,7 @@
 use crate::site::{Site, proto};
 
 const SOURCE: &str = "pub struct It;\nimpl crate::pb::pings::Pings for It {\n    async fn ping(&self) {}\n}\n";
-const PLACES: [&str; 5] = [
-    "grpc_services",
-    "grpc_handlers",
-    "services/grpc",
-    "handlers/grpc",
-    "api/grpc",
-];
+const PLACES: [&str; 5] = ["grpc_services", "grpc_handlers", "services/grpc", "handlers/grpc", "api/grpc"];
 
 fn with(files: &[(&str, &str)]) -> Site {
     let site = Site::new(files);
@@ -20,11 +14,7 @@ fn with(files: &[(&str, &str)]) -> Site {
 #[test]
 fn each_place_is_found_as_a_file_and_as_a_folder() {
     for place in PLACES {
-        for file in [
-            format!("{place}.rs"),
-            format!("{place}/mod.rs"),
-            format!("{place}/inner.rs"),
-        ] {
+        for file in [format!("{place}.rs"), format!("{place}/mod.rs"), format!("{place}/inner.rs")] {
             let site = with(&[(&format!("src/apps/pings/{file}"), SOURCE)]);
             site.warns(&[]);
             site.registers(&format!("\"src/apps/pings/{file}:2\""));
@@ -83,30 +73,20 @@ fn several_services_in_several_apps() {
 
 #[test]
 fn a_service_module_that_its_app_does_not_declare_is_told() {
-    let site = with(&[
-        ("src/apps/pings/mod.rs", ""),
-        ("src/apps/pings/grpc_services.rs", SOURCE),
-    ]);
+    let site = with(&[("src/apps/pings/mod.rs", ""), ("src/apps/pings/grpc_services.rs", SOURCE)]);
     site.refuses(&[
         "src/apps/pings/grpc_services.rs: is in no module: declare it with `pub mod` in the app's own mod.rs",
     ]);
     site.put("src/apps/pings/mod.rs", "mod grpc_services;");
     let problems = site.build().run().unwrap_err();
-    assert!(
-        problems[0].message.starts_with("its module is private"),
-        "{}",
-        problems[0]
-    );
+    assert!(problems[0].message.starts_with("its module is private"), "{}", problems[0]);
     site.put("src/apps/pings/mod.rs", "pub mod grpc_services;");
     site.warns(&[]);
 }
 
 #[test]
 fn a_service_module_may_be_inline_in_the_app_s_own_mod_rs() {
-    let site = with(&[(
-        "src/apps/pings/mod.rs",
-        &format!("pub mod grpc_services {{\n{SOURCE}}}\n"),
-    )]);
+    let site = with(&[("src/apps/pings/mod.rs", &format!("pub mod grpc_services {{\n{SOURCE}}}\n"))]);
     site.warns(&[]);
     site.registers("\"src/apps/pings/mod.rs:3\"");
 }

@@ -11,11 +11,7 @@ fn compare(name: &str, text: &str) {
         fs::write(&path, text).unwrap();
     }
     let golden = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        golden == text,
-        "{} differs; look at it, then run with STEEPLE_UPDATE_GOLDEN=1:\n{text}",
-        path.display()
-    );
+    assert!(golden == text, "{} differs; look at it, then run with STEEPLE_UPDATE_GOLDEN=1:\n{text}", path.display());
 }
 
 /// All four kinds of methods, `google.protobuf` types, two apps, models, migrations, a hook.
@@ -23,14 +19,8 @@ fn shop() -> Site {
     Site::new(&[
         ("proto/coins/coins.proto", include_str!("../sites/shop/coins.proto")),
         ("proto/common/page.proto", include_str!("../sites/shop/page.proto")),
-        (
-            "src/apps/pings/proto/pings/v1/pings.proto",
-            include_str!("../sites/shop/pings.proto"),
-        ),
-        (
-            "src/apps/coins/grpc_services.rs",
-            include_str!("../sites/shop/coins.rs"),
-        ),
+        ("src/apps/pings/proto/pings/v1/pings.proto", include_str!("../sites/shop/pings.proto")),
+        ("src/apps/coins/grpc_services.rs", include_str!("../sites/shop/coins.rs")),
         (
             "src/apps/coins/models.rs",
             "#[derive(Clone, DeriveEntityModel)]\n#[sea_orm(table_name = \"coins_coin\")]\npub struct Model {}\n",
@@ -39,10 +29,7 @@ fn shop() -> Site {
         ("src/apps/coins/migrations/m0002_prices.rs", "pub struct Migration;\n"),
         ("src/apps/coins/app.rs", "pub fn app(app: App) -> App {\n    app\n}\n"),
         ("src/apps/coins/tests.rs", "use super::*;\n"),
-        (
-            "src/apps/pings/services/grpc.rs",
-            include_str!("../sites/shop/pings.rs"),
-        ),
+        ("src/apps/pings/services/grpc.rs", include_str!("../sites/shop/pings.rs")),
         ("src/apps/empty/words.rs", "\n"),
     ])
 }
@@ -51,11 +38,8 @@ fn shop() -> Site {
 fn the_generated_text_is_as_it_was() {
     let site = shop();
     assert!(site.run().warnings.is_empty());
-    let generated = [
-        ("pb.rs", site.out("pb.rs")),
-        ("site.rs", site.out("site.rs")),
-        ("mod.rs", site.read("src/apps/mod.rs")),
-    ];
+    let generated =
+        [("pb.rs", site.out("pb.rs")), ("site.rs", site.out("site.rs")), ("mod.rs", site.read("src/apps/mod.rs"))];
     for (name, text) in &generated {
         syn::parse_file(text).unwrap();
         compare(name, text);
@@ -66,27 +50,11 @@ fn the_generated_text_is_as_it_was() {
 fn generated_code_names_only_what_a_site_has() {
     let site = shop();
     site.run();
-    let roots = [
-        "::steeple::",
-        "::prost::",
-        "::prost_types::",
-        "::tonic::",
-        "::tonic_prost::",
-        "::core::",
-        "::std::",
-    ];
+    let roots = ["::steeple::", "::prost::", "::prost_types::", "::tonic::", "::tonic_prost::", "::core::", "::std::"];
     let text = site.out("pb.rs") + &site.out("site.rs");
-    for (at, _) in text
-        .match_indices(" ::")
-        .chain(text.match_indices("(::"))
-        .chain(text.match_indices("<::"))
-    {
+    for (at, _) in text.match_indices(" ::").chain(text.match_indices("(::")).chain(text.match_indices("<::")) {
         let path = &text[at + 1..];
-        assert!(
-            roots.iter().any(|root| path.starts_with(root)),
-            "{}",
-            &path[..40.min(path.len())]
-        );
+        assert!(roots.iter().any(|root| path.starts_with(root)), "{}", &path[..40.min(path.len())]);
     }
 }
 

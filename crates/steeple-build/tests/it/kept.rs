@@ -28,18 +28,12 @@ fn it_follows_folders_that_come_and_go() {
     );
     site.remove("src/apps/coins");
     site.run();
-    holds(
-        &site,
-        "pub mod users {\n    pub mod services {\n        pub mod grpc;\n    }\n}\n",
-    );
+    holds(&site, "pub mod users {\n    pub mod services {\n        pub mod grpc;\n    }\n}\n");
 }
 
 #[test]
 fn a_second_run_writes_nothing() {
-    let site = Site::new(&[
-        ("proto/a.proto", &crate::site::proto("a", "A")),
-        ("src/apps/coins/models.rs", ""),
-    ]);
+    let site = Site::new(&[("proto/a.proto", &crate::site::proto("a", "A")), ("src/apps/coins/models.rs", "")]);
     assert_eq!(site.run().changed.len(), 4);
     assert_eq!(site.run().changed, Vec::<std::path::PathBuf>::new());
 }
@@ -52,10 +46,7 @@ fn it_is_dated_before_the_run_and_leaves_nothing_beside() {
     site.run();
     assert!(modified(&site, "src/apps/mod.rs") < source);
     assert!(modified(&site, "src/apps") <= folder);
-    let names: Vec<_> = fs::read_dir(site.path("src/apps"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let names: Vec<_> = fs::read_dir(site.path("src/apps")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
 }
 
@@ -97,10 +88,7 @@ fn an_app_with_its_own_mod_rs_keeps_it() {
         ("src/apps/coins/models.rs", ""),
         ("src/apps/coins/inner.rs", ""),
         ("src/apps/users.rs", "pub mod models;\n"),
-        (
-            "src/apps/users/models.rs",
-            "#[derive(DeriveEntityModel)]\npub struct Model;\n",
-        ),
+        ("src/apps/users/models.rs", "#[derive(DeriveEntityModel)]\npub struct Model;\n"),
     ]);
     site.run();
     holds(&site, "pub mod coins;\npub mod users;\n");
@@ -133,10 +121,7 @@ fn a_file_beside_the_apps_is_a_module_and_no_app() {
 
 #[test]
 fn an_app_that_is_only_a_proto_is_an_app() {
-    let site = Site::new(&[(
-        "src/apps/coins/proto/coins.proto",
-        &crate::site::proto("coins", "Coins"),
-    )]);
+    let site = Site::new(&[("src/apps/coins/proto/coins.proto", &crate::site::proto("coins", "Coins"))]);
     site.run();
     holds(&site, "pub mod coins {}\n");
     site.registers("App::new(\"coins\")");
@@ -144,11 +129,8 @@ fn an_app_that_is_only_a_proto_is_an_app() {
 
 #[test]
 fn a_folder_without_sources_is_no_app() {
-    let site = Site::new(&[
-        ("src/apps/coins/a.rs", ""),
-        ("src/apps/old/.gitkeep", ""),
-        ("src/apps/old-notes/read.me", ""),
-    ]);
+    let site =
+        Site::new(&[("src/apps/coins/a.rs", ""), ("src/apps/old/.gitkeep", ""), ("src/apps/old-notes/read.me", "")]);
     site.run();
     holds(&site, "pub mod coins {\n    pub mod a;\n}\n");
 }

@@ -12,13 +12,7 @@ fn registered(site: &Site) -> Vec<String> {
         .split("letapp=app")
         .skip(1)
         .filter(|line| line.starts_with(".model") || line.starts_with(".migration"))
-        .map(|line| {
-            line.split(';')
-                .next()
-                .unwrap()
-                .replace("crate::apps::coins::", "")
-                .replace(",)", ")")
-        })
+        .map(|line| line.split(';').next().unwrap().replace("crate::apps::coins::", "").replace(",)", ")"))
         .collect()
 }
 
@@ -29,49 +23,26 @@ fn models_are_found_in_a_file_in_a_folder_and_inline() {
 
     let inline = format!("pub mod coin {{\n{ENTITY}}}\npub mod wallet {{\n{ENTITY}}}\npub struct Other;\n");
     let site = Site::new(&[("src/apps/coins/models.rs", &inline)]);
-    assert_eq!(
-        registered(&site),
-        [".model::<models::coin::Entity>()", ".model::<models::wallet::Entity>()"]
-    );
+    assert_eq!(registered(&site), [".model::<models::coin::Entity>()", ".model::<models::wallet::Entity>()"]);
+
+    let site =
+        Site::new(&[("src/apps/coins/models/coin.rs", ENTITY), ("src/apps/coins/models/deep/wallet.rs", ENTITY)]);
+    assert_eq!(registered(&site), [".model::<models::coin::Entity>()", ".model::<models::deep::wallet::Entity>()"]);
 
     let site = Site::new(&[
-        ("src/apps/coins/models/coin.rs", ENTITY),
-        ("src/apps/coins/models/deep/wallet.rs", ENTITY),
-    ]);
-    assert_eq!(
-        registered(&site),
-        [
-            ".model::<models::coin::Entity>()",
-            ".model::<models::deep::wallet::Entity>()"
-        ]
-    );
-
-    let site = Site::new(&[
-        (
-            "src/apps/coins/models/mod.rs",
-            "pub mod coin;\n#[cfg(test)]\nmod samples;\n",
-        ),
-        (
-            "src/apps/coins/models/coin.rs",
-            &ENTITY.replace("DeriveEntityModel", "sea_orm::DeriveEntityModel"),
-        ),
+        ("src/apps/coins/models/mod.rs", "pub mod coin;\n#[cfg(test)]\nmod samples;\n"),
+        ("src/apps/coins/models/coin.rs", &ENTITY.replace("DeriveEntityModel", "sea_orm::DeriveEntityModel")),
         ("src/apps/coins/models/samples.rs", ENTITY),
     ]);
     assert_eq!(registered(&site), [".model::<models::coin::Entity>()"]);
     site.warns(&[]);
 
     let site = Site::new(&[
-        (
-            "src/apps/coins/models.rs",
-            "pub mod coin;\n#[path = \"purse.rs\"]\npub mod wallet;\n",
-        ),
+        ("src/apps/coins/models.rs", "pub mod coin;\n#[path = \"purse.rs\"]\npub mod wallet;\n"),
         ("src/apps/coins/models/coin.rs", ENTITY),
         ("src/apps/coins/purse.rs", ENTITY),
     ]);
-    assert_eq!(
-        registered(&site),
-        [".model::<models::coin::Entity>()", ".model::<models::wallet::Entity>()"]
-    );
+    assert_eq!(registered(&site), [".model::<models::coin::Entity>()", ".model::<models::wallet::Entity>()"]);
 }
 
 #[test]
@@ -93,10 +64,7 @@ fn a_model_that_cannot_be_named_is_told() {
     site.warns(&[
         "src/apps/coins/models.rs:3:12: model not registered, because the module `coin` is private: write `pub mod coin`",
     ]);
-    let site = Site::new(&[
-        ("src/apps/coins/models/mod.rs", ""),
-        ("src/apps/coins/models/coin.rs", ENTITY),
-    ]);
+    let site = Site::new(&[("src/apps/coins/models/mod.rs", ""), ("src/apps/coins/models/coin.rs", ENTITY)]);
     site.warns(&[
         "src/apps/coins/models/coin.rs: is in no module: declare it with `pub mod coin;` in the module above it",
     ]);
@@ -123,10 +91,7 @@ fn migrations_are_registered_in_the_order_of_their_numbers() {
     let site = Site::new(&[
         ("src/apps/coins/migrations/m20260101_000002_b.rs", one),
         ("src/apps/coins/migrations/m20260101_000001_a.rs", one),
-        (
-            "src/apps/users/migrations.rs",
-            "pub mod m0001_initial {\n    pub struct Migration;\n}\n",
-        ),
+        ("src/apps/users/migrations.rs", "pub mod m0001_initial {\n    pub struct Migration;\n}\n"),
     ]);
     assert_eq!(
         registered(&site),
@@ -143,11 +108,7 @@ fn a_migration_that_would_not_run_is_an_error() {
     let at = "src/apps/coins/migrations/";
     for (file, text, told) in [
         ("m0001_a.rs", "", "m0001_a.rs: has no `pub struct Migration;`"),
-        (
-            "m0001_a.rs",
-            "struct Migration;",
-            "m0001_a.rs:1:8: `Migration` is private: write `pub struct Migration;`",
-        ),
+        ("m0001_a.rs", "struct Migration;", "m0001_a.rs:1:8: `Migration` is private: write `pub struct Migration;`"),
         (
             "m0001_a.rs",
             "pub struct Migration(u8);",
@@ -162,20 +123,13 @@ fn a_migration_that_would_not_run_is_an_error() {
         let site = Site::new(&[(&format!("{at}{file}"), text)]);
         site.refuses(&[&format!("{at}{told}")]);
     }
-    let site = Site::new(&[
-        (&format!("{at}mod.rs"), ""),
-        (&format!("{at}m0001_a.rs"), "pub struct Migration;"),
-    ]);
+    let site = Site::new(&[(&format!("{at}mod.rs"), ""), (&format!("{at}m0001_a.rs"), "pub struct Migration;")]);
     site.refuses(&[&format!(
         "{at}m0001_a.rs: is in no module: declare it with `pub mod m0001_a;` in the module above it"
     )]);
-    let site = Site::new(&[
-        (&format!("{at}mod.rs"), "mod m0001_a;"),
-        (&format!("{at}m0001_a.rs"), "pub struct Migration;"),
-    ]);
-    site.refuses(&[&format!(
-        "{at}m0001_a.rs:1:12: its module is private: write `pub mod m0001_a;`"
-    )]);
+    let site =
+        Site::new(&[(&format!("{at}mod.rs"), "mod m0001_a;"), (&format!("{at}m0001_a.rs"), "pub struct Migration;")]);
+    site.refuses(&[&format!("{at}m0001_a.rs:1:12: its module is private: write `pub mod m0001_a;`")]);
 }
 
 #[test]

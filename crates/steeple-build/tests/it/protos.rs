@@ -45,13 +45,7 @@ fn protos_of_the_site_and_of_apps_import_each_other() {
         ]
     );
     let rust = site.out("pb.rs");
-    for part in [
-        "pub mod shared",
-        "pub mod users",
-        "pub mod coins",
-        "pub mod everything",
-        "super::users::User",
-    ] {
+    for part in ["pub mod shared", "pub mod users", "pub mod coins", "pub mod everything", "super::users::User"] {
         assert!(rust.contains(part), "no {part} in\n{rust}");
     }
 }
@@ -66,17 +60,9 @@ fn descriptors_keep_comments_and_custom_options() {
     let bytes = site.bytes("descriptors.bin");
     assert!(bytes.windows(14).any(|part| part == b"kept-by-protox"));
     let set = <FileDescriptorSet as prost::Message>::decode(bytes.as_slice()).unwrap();
-    let locations: Vec<Location> = set
-        .file
-        .into_iter()
-        .filter_map(|file| file.source_code_info)
-        .flat_map(|info| info.location)
-        .collect();
-    assert!(
-        locations
-            .iter()
-            .any(|location| location.leading_comments() == " Said of A.\n")
-    );
+    let locations: Vec<Location> =
+        set.file.into_iter().filter_map(|file| file.source_code_info).flat_map(|info| info.location).collect();
+    assert!(locations.iter().any(|location| location.leading_comments() == " Said of A.\n"));
 }
 
 #[test]
@@ -121,13 +107,7 @@ fn all_broken_protos_are_told_at_once_and_each_once() {
         ("proto/b.proto", "syntax = \"proto3\";\nimport \"a.proto\";\n"),
         ("proto/c.proto", "syntax = \"proto3\";\nmessage C { x }\n"),
     ]);
-    let files: Vec<String> = site
-        .build()
-        .run()
-        .unwrap_err()
-        .into_iter()
-        .map(|problem| problem.file)
-        .collect();
+    let files: Vec<String> = site.build().run().unwrap_err().into_iter().map(|problem| problem.file).collect();
     assert_eq!(files, ["proto/a.proto", "proto/c.proto"]);
 }
 

@@ -14,10 +14,7 @@ fn as_a_build_script() {
 fn script(site: &Site, locked: Option<&str>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["script::as_a_build_script", "--exact", "--ignored", "--nocapture"]);
-    command
-        .env("CARGO_MANIFEST_DIR", site.path(""))
-        .env("OUT_DIR", site.path("out"))
-        .env_remove("STEEPLE_LOCKED");
+    command.env("CARGO_MANIFEST_DIR", site.path("")).env("OUT_DIR", site.path("out")).env_remove("STEEPLE_LOCKED");
     if let Some(locked) = locked {
         command.env("STEEPLE_LOCKED", locked);
     }
@@ -26,32 +23,21 @@ fn script(site: &Site, locked: Option<&str>) -> Output {
 
 fn directives(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout);
-    text.lines()
-        .filter_map(|line| line.find("cargo::").map(|at| line[at..].to_owned()))
-        .collect()
+    text.lines().filter_map(|line| line.find("cargo::").map(|at| line[at..].to_owned())).collect()
 }
 
 #[test]
 fn what_is_there_is_watched_and_warnings_are_told() {
     let site = Site::new(&[("src/main.rs", "")]);
-    let last = [
-        "cargo::rerun-if-changed=build.rs",
-        "cargo::rerun-if-env-changed=STEEPLE_LOCKED",
-    ];
+    let last = ["cargo::rerun-if-changed=build.rs", "cargo::rerun-if-env-changed=STEEPLE_LOCKED"];
     let output = script(&site, None);
     assert!(output.status.success());
-    assert_eq!(
-        directives(&output),
-        [&["cargo::rerun-if-changed=src"], &last[..]].concat()
-    );
+    assert_eq!(directives(&output), [&["cargo::rerun-if-changed=src"], &last[..]].concat());
     site.put("proto/pings.proto", &proto("pings", "Pings"));
     site.put("src/apps/pings/models.rs", "");
     let told = "cargo::warning=proto/pings.proto:4:1: proto service pings.Pings has no implementation: write `impl pb::pings::Pings for …` in src/apps/<app>/grpc_services.rs";
     let watched = ["cargo::rerun-if-changed=src/apps", "cargo::rerun-if-changed=proto"];
-    assert_eq!(
-        directives(&script(&site, None)),
-        [&watched, &last[..], &[told]].concat()
-    );
+    assert_eq!(directives(&script(&site, None)), [&watched, &last[..], &[told]].concat());
     assert!(site.path("out/pb.rs").is_file());
 }
 

@@ -30,14 +30,8 @@ fn every_way_to_make_a_service() {
     let default = format!("<{at} as ::core::default::Default>::default()");
     let cases: [(&str, String); 10] = [
         ("pub struct It;", at.to_owned()),
-        (
-            "pub struct It { a: u8 }\nimpl It { pub fn new() -> Self { It { a: 1 } } }",
-            format!("{at}::new()"),
-        ),
-        (
-            "pub struct It;\nimpl It { pub fn new() -> Result<Self> { Ok(It) } }",
-            format!("{at}::new()?"),
-        ),
+        ("pub struct It { a: u8 }\nimpl It { pub fn new() -> Self { It { a: 1 } } }", format!("{at}::new()")),
+        ("pub struct It;\nimpl It { pub fn new() -> Result<Self> { Ok(It) } }", format!("{at}::new()?")),
         (
             "pub struct It { a: u8 }\nimpl It { pub fn new(setup: &Setup) -> Self { It { a: 1 } } }",
             format!("{at}::new(setup)"),
@@ -47,24 +41,16 @@ fn every_way_to_make_a_service() {
             format!("{at}::new(setup)?"),
         ),
         ("#[derive(Clone, Default)]\npub struct It { a: u8 }", default.clone()),
-        (
-            "pub struct It { a: u8 }\nimpl Default for It { fn default() -> Self { It { a: 1 } } }",
-            default.clone(),
-        ),
+        ("pub struct It { a: u8 }\nimpl Default for It { fn default() -> Self { It { a: 1 } } }", default.clone()),
         (
             "#[derive(Default)]\npub struct It { a: u8 }\nimpl It { pub fn new(db: Db, name: String) -> Self { It { a: 1 } } }",
             default,
         ),
         ("pub(crate) struct It;", at.to_owned()),
-        (
-            "pub enum It { A }\nimpl It { pub(crate) fn new() -> Self { It::A } }",
-            format!("{at}::new()"),
-        ),
+        ("pub enum It { A }\nimpl It { pub(crate) fn new() -> Self { It::A } }", format!("{at}::new()")),
     ];
     for (definition, expression) in cases {
-        let site = pings(&format!(
-            "use crate::pb;\n{definition}\nimpl pb::pings::Pings for It {{ … }}\n"
-        ));
+        let site = pings(&format!("use crate::pb;\n{definition}\nimpl pb::pings::Pings for It {{ … }}\n"));
         site.warns(&[]);
         site.registers(&made(&expression));
         let setup = if expression.contains("setup") { "|setup|" } else { "|_|" };
@@ -77,10 +63,7 @@ fn no_way_to_make_a_service_is_an_error() {
     let forms = "let it be a unit struct, derive Default, or write `pub fn new() -> Self` or `pub fn new(setup: &Setup) -> Result<Self>` beside it";
     let cases = [
         ("pub struct It { a: u8 }", ""),
-        (
-            "pub struct It { a: u8 } impl It { fn new() -> Self { It { a: 1 } } }",
-            " (its `new` is private)",
-        ),
+        ("pub struct It { a: u8 } impl It { fn new() -> Self { It { a: 1 } } }", " (its `new` is private)"),
         (
             "pub struct It { a: u8 } impl It { pub fn new(a: u8, b: u8) -> Self { It { a } } }",
             " (its `new` takes more than a `&Setup`)",
@@ -95,9 +78,7 @@ fn no_way_to_make_a_service_is_an_error() {
         ),
     ];
     for (definition, why) in cases {
-        let site = pings(&format!(
-            "use crate::pb;\n{definition}\nimpl pb::pings::Pings for It {{ … }}\n"
-        ));
+        let site = pings(&format!("use crate::pb;\n{definition}\nimpl pb::pings::Pings for It {{ … }}\n"));
         site.refuses(&[&format!(
             "src/apps/pings/grpc_services.rs:3:1: `It` serves pings.Pings, but there is no way to make a `It`{why}: {forms}"
         )]);
@@ -108,21 +89,9 @@ fn no_way_to_make_a_service_is_an_error() {
 fn a_generic_service_is_registered_by_hand() {
     let by_hand = "register it by hand with `pub fn grpc_handlers(site: &mut Site)` in the service module";
     for (definition, block, name) in [
-        (
-            "pub struct It<S>(S);",
-            "impl<S: Store> crate::pb::pings::Pings for It<S>",
-            "It<S>",
-        ),
-        (
-            "pub struct It<S>(S);",
-            "impl crate::pb::pings::Pings for It<Sql>",
-            "It<Sql>",
-        ),
-        (
-            "pub struct It<const N: usize = 1>;",
-            "impl crate::pb::pings::Pings for It",
-            "It",
-        ),
+        ("pub struct It<S>(S);", "impl<S: Store> crate::pb::pings::Pings for It<S>", "It<S>"),
+        ("pub struct It<S>(S);", "impl crate::pb::pings::Pings for It<Sql>", "It<Sql>"),
+        ("pub struct It<const N: usize = 1>;", "impl crate::pb::pings::Pings for It", "It"),
     ] {
         let site = pings(&format!("{definition}\n{block} {{ … }}\n"));
         site.refuses(&[&format!(
@@ -246,10 +215,7 @@ fn a_module_s_cfg_travels_with_the_service() {
 fn a_service_type_may_stand_elsewhere_in_the_app() {
     let site = pings("mod types;\nuse super::models::It;\nimpl crate::pb::pings::Pings for It { … }\n");
     site.put("src/apps/pings/models.rs", "pub struct It { a: u8 }\n");
-    site.put(
-        "src/apps/pings/made.rs",
-        "use super::models::*;\nimpl It { pub fn new() -> Self { todo!() } }\n",
-    );
+    site.put("src/apps/pings/made.rs", "use super::models::*;\nimpl It { pub fn new() -> Self { todo!() } }\n");
     site.registers(&made("crate::apps::pings::models::It::new()"));
 
     let site =

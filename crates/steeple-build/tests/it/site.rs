@@ -14,10 +14,7 @@ pub struct Site {
 impl Site {
     /// A site with these files: path, text.
     pub fn new(files: &[(&str, &str)]) -> Self {
-        let site = Self {
-            root: tempfile::tempdir().unwrap(),
-            out: tempfile::tempdir().unwrap(),
-        };
+        let site = Self { root: tempfile::tempdir().unwrap(), out: tempfile::tempdir().unwrap() };
         for (path, text) in files {
             site.put(path, text);
         }
@@ -49,9 +46,7 @@ impl Site {
 
     /// Runs the build; a problem is a failure of the test.
     pub fn run(&self) -> Report {
-        self.build()
-            .run()
-            .unwrap_or_else(|problems| panic!("{}", told(&problems).join("\n")))
+        self.build().run().unwrap_or_else(|problems| panic!("{}", told(&problems).join("\n")))
     }
 
     /// Runs the build and expects these problems.

@@ -87,10 +87,7 @@ mod tests {
         for (url, shown) in [
             ("postgres://ada:secret@db:5432/site", "postgres://ada:***@db:5432/site"),
             ("postgres://ada@db/site", "postgres://ada@db/site"),
-            (
-                "postgres://db/site?user=ada&password=secret",
-                "postgres://db/site?user=ada&password=***",
-            ),
+            ("postgres://db/site?user=ada&password=secret", "postgres://db/site?user=ada&password=***"),
             ("mysql://ada:se@cr:et@db/site", "mysql://ada:***@db/site"),
             ("mysql://ada:se?cr=e/t@db/site", "mysql://ada:***@db/site"),
             ("ada:secret@db", "ada:***@db"),

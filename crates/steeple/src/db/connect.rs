@@ -37,10 +37,7 @@ impl Db {
 /// How many connections: what the operator says, or `per_worker` for each worker thread within `bounds`.
 fn size(config: &Config, workers: usize, per_worker: u32, bounds: (u32, u32)) -> u32 {
     let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-    config
-        .max_connections
-        .unwrap_or(workers.saturating_mul(per_worker).clamp(bounds.0, bounds.1))
-        .max(1)
+    config.max_connections.unwrap_or(workers.saturating_mul(per_worker).clamp(bounds.0, bounds.1)).max(1)
 }
 
 /// The pool of a database at the other end of a network.
@@ -56,9 +53,7 @@ fn remote_pool<D: Database>(config: &Config, workers: usize) -> PoolOptions<D> {
             Box::pin(async move {
                 if seen.idle_for > idle_test_after {
                     // An error has the connection thrown away and the next one tried.
-                    tokio::time::timeout(TEST_TIMEOUT, connection.ping())
-                        .await
-                        .map_err(std::io::Error::from)??;
+                    tokio::time::timeout(TEST_TIMEOUT, connection.ping()).await.map_err(std::io::Error::from)??;
                 }
                 Ok(true)
             })
@@ -75,10 +70,7 @@ async fn probe<D: Database>(
     let connecting = D::Connection::connect_with(options);
     let connection = tokio::time::timeout(config.acquire_timeout, connecting)
         .await
-        .map_err(|_| ConnectError::Silent {
-            address: address.clone(),
-            within: config.acquire_timeout,
-        })?
+        .map_err(|_| ConnectError::Silent { address: address.clone(), within: config.acquire_timeout })?
         .map_err(|cause| ConnectError::of_sqlx(address, cause))?;
     connection.close().await.ok();
     Ok(())

@@ -42,11 +42,7 @@ pub struct Migration {
 impl Migration {
     /// `step`, known to the history as `app` and `name`; the step's own `MigrationName` is not looked at.
     pub fn new(app: &'static str, name: &'static str, step: impl MigrationTrait + 'static) -> Self {
-        Self {
-            app,
-            name,
-            step: Arc::new(step),
-        }
+        Self { app, name, step: Arc::new(step) }
     }
 }
 
@@ -77,10 +73,7 @@ pub struct Applied {
 pub async fn pending<'a>(db: &Db, all: &'a [Migration]) -> Result<Vec<&'a Migration>, DbErr> {
     let past = history::read(db).await?;
     let done: HashSet<(&str, &str)> = past.iter().map(|past| (&*past.app, &*past.name)).collect();
-    Ok(all
-        .iter()
-        .filter(|migration| !done.contains(&(migration.app, migration.name)))
-        .collect())
+    Ok(all.iter().filter(|migration| !done.contains(&(migration.app, migration.name))).collect())
 }
 
 /// What this database has and `all` does not: an app that was removed, or a newer version of the site. Only reads.
@@ -89,10 +82,7 @@ pub async fn pending<'a>(db: &Db, all: &'a [Migration]) -> Result<Vec<&'a Migrat
 pub async fn unknown(db: &Db, all: &[Migration]) -> Result<Vec<Past>, DbErr> {
     let known: HashSet<(&str, &str)> = all.iter().map(|migration| (migration.app, migration.name)).collect();
     let past = history::read(db).await?;
-    Ok(past
-        .into_iter()
-        .filter(|past| !known.contains(&(&*past.app, &*past.name)))
-        .collect())
+    Ok(past.into_iter().filter(|past| !known.contains(&(&*past.app, &*past.name))).collect())
 }
 
 /// Applies those of `all` that are pending, in their order, and says which these were.
@@ -104,14 +94,8 @@ pub async fn unknown(db: &Db, all: &[Migration]) -> Result<Vec<Past>, DbErr> {
 /// The first failure ends it; what was applied before stays.
 pub async fn up(db: &Db, all: &[Migration]) -> Result<Vec<Applied>, MigrateError> {
     let mut names = HashSet::new();
-    if let Some(twice) = all
-        .iter()
-        .find(|migration| !names.insert((migration.app, migration.name)))
-    {
-        return Err(MigrateError::Twice {
-            app: twice.app,
-            name: twice.name,
-        });
+    if let Some(twice) = all.iter().find(|migration| !names.insert((migration.app, migration.name))) {
+        return Err(MigrateError::Twice { app: twice.app, name: twice.name });
     }
     // The common start of a site: nothing to do, no lock taken, nothing written.
     if history::exists(db).await.map_err(MigrateError::history)?
@@ -141,21 +125,12 @@ async fn up_locked(db: &Db, all: &[Migration]) -> Result<Vec<Applied>, MigrateEr
                 Err(error) if may_try_again(&error, begun).await => {}
                 Err(cause) => {
                     let (app, name, backend) = (migration.app, migration.name, db.backend());
-                    return Err(MigrateError::Failed {
-                        app,
-                        name,
-                        backend,
-                        cause,
-                    });
+                    return Err(MigrateError::Failed { app, name, backend, cause });
                 }
             }
         };
         if done {
-            applied.push(Applied {
-                app: migration.app,
-                name: migration.name,
-                took: begun.elapsed(),
-            });
+            applied.push(Applied { app: migration.app, name: migration.name, took: begun.elapsed() });
         }
     }
     Ok(applied)

@@ -62,9 +62,7 @@ fn spell_limit(statement: &mut Statement) {
     };
     values.0.remove(at);
     let from = statement.sql.len() - tail.len();
-    statement
-        .sql
-        .replace_range(from..from + LIMIT.len(), &format!(" LIMIT {number}"));
+    statement.sql.replace_range(from..from + LIMIT.len(), &format!(" LIMIT {number}"));
 }
 
 #[cfg(test)]
@@ -109,10 +107,7 @@ mod tests {
     #[test]
     fn moments_are_spelled_as_django_does() {
         let moment = DateTime::parse_from_rfc3339("2026-11-20T19:23:03.911776019+01:00").expect("a moment");
-        let statement = sqlite(
-            "INSERT INTO a VALUES (?, ?)",
-            vec![moment.into(), moment.to_utc().into()],
-        );
+        let statement = sqlite("INSERT INTO a VALUES (?, ?)", vec![moment.into(), moment.to_utc().into()]);
         let text = Value::from("2026-11-20 18:23:03.911776");
         assert_eq!(values(&statement), [text.clone(), text]);
     }
@@ -121,8 +116,7 @@ mod tests {
     #[test]
     fn sqlite_compiles_a_bound_limit_again_at_every_call() {
         let db = rusqlite::Connection::open_in_memory().expect("opens");
-        db.execute_batch("CREATE TABLE coin (id INTEGER PRIMARY KEY, symbol TEXT UNIQUE)")
-            .expect("creates");
+        db.execute_batch("CREATE TABLE coin (id INTEGER PRIMARY KEY, symbol TEXT UNIQUE)").expect("creates");
         let recompiled = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
             let mut statement = db.prepare(sql).expect("compiles");
             for _ in 0..10 {

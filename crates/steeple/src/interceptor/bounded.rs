@@ -41,6 +41,10 @@ impl Bounds {
 
     /// Ready with the reason when the call must end now. Ask only while the call itself is pending.
     pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        // A timer is as coarse as a millisecond; a deadline that has passed is over now.
+        if let Some(error) = self.passed() {
+            return Poll::Ready(error);
+        }
         let (deadline, stop) = (self.deadline, &self.stop);
         let armed = self.armed.get_or_insert_with(|| {
             Box::pin(Armed {

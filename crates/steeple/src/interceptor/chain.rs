@@ -160,9 +160,9 @@ impl Next {
                     Err(never) => match never {},
                 }
             }),
-            (None, None) => Box::pin(async move {
-                Err(Error::unimplemented(format!("there is no method {}", http.uri().path())))
-            }),
+            (None, None) => {
+                Box::pin(async move { Err(Error::unimplemented(format!("there is no method {}", http.uri().path()))) })
+            }
         }
     }
 }

@@ -24,8 +24,8 @@ mod timeout;
 
 use std::any::Any;
 
-pub use chain::{Interceptor, Next, Request, Response};
 pub(crate) use chain::{BoxFuture, Entry, Link};
+pub use chain::{Interceptor, Next, Request, Response};
 pub use config::Config;
 pub(crate) use pipeline::{Pipeline, Shared};
 use tonic::{Status, metadata::MetadataMap};

@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{self, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -123,7 +123,9 @@ impl tower::Service<http::Request<Body>> for Pipeline {
         let shared = self.shared.clone();
         let entry = shared.find(http.uri().path()).clone();
         let routes = entry.handler.is_none().then(|| self.routes.clone());
-        Box::pin(async move { Ok(answer(shared, entry, routes, http).await) })
+        // Now, and not when the future is first polled: tonic's own timer, which would answer CANCELLED, starts next.
+        let arrived = Instant::now();
+        Box::pin(async move { Ok(answer(shared, entry, routes, http, arrived).await) })
     }
 }
 
@@ -132,14 +134,16 @@ async fn answer(
     entry: Arc<Entry>,
     routes: Option<Routes>,
     mut http: http::Request<Body>,
+    arrived: Instant,
 ) -> Response {
     let serves = entry.handler.is_some() || !Arc::ptr_eq(&entry, &shared.unknown);
     let metadata = take_metadata(&mut http, entry.handler.is_some());
     let given = metadata.get("x-request-id");
     let echo = given.cloned();
     let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    let call = Call::open(RequestId::of(given), entry.method.clone(), peer, metadata.get(header::USER_AGENT).cloned());
-    let deadline = timeout::deadline(&metadata, call.started(), &shared.config);
+    let user_agent = metadata.get(header::USER_AGENT).cloned();
+    let call = Call::open_at(arrived, RequestId::of(given), entry.method.clone(), peer, user_agent);
+    let deadline = timeout::deadline(&metadata, arrived, &shared.config);
 
     let at = deadline.as_ref().ok().copied().flatten();
     let cx = Context::new(Arc::new(call), metadata, at, shared.lent.clone());

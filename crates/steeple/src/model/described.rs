@@ -30,23 +30,16 @@ impl Model {
     /// What `E` says about itself.
     pub fn of<E: EntityTrait>(app: &'static str) -> Self {
         let table = E::default().table_name();
-        let name = table
-            .strip_prefix(app)
-            .and_then(|rest| rest.strip_prefix('_'))
-            .filter(|name| !name.is_empty());
+        let name = table.strip_prefix(app).and_then(|rest| rest.strip_prefix('_')).filter(|name| !name.is_empty());
         let relations: Vec<Relation> = E::Relation::iter().map(described_relation).collect();
         let keys: Vec<&str> = E::PrimaryKey::iter().map(|key| key.into_column().as_str()).collect();
-        let fields: Vec<Field> = E::Column::iter()
-            .map(|column| described_field::<E>(column, &keys, &relations))
-            .collect();
+        let fields: Vec<Field> =
+            E::Column::iter().map(|column| described_field::<E>(column, &keys, &relations)).collect();
         Self {
             app,
             name: name.unwrap_or(table),
             table,
-            key: keys
-                .iter()
-                .filter_map(|key| fields.iter().position(|field| field.name == *key))
-                .collect(),
+            key: keys.iter().filter_map(|key| fields.iter().position(|field| field.name == *key)).collect(),
             fields,
             auto_key: <E::PrimaryKey as PrimaryKeyTrait>::auto_increment(),
             relations,

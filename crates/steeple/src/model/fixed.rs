@@ -148,9 +148,7 @@ impl<const SCALE: u32> TryFrom<Decimal> for Fixed<SCALE> {
 
     fn try_from(decimal: Decimal) -> Result<Self, FixedError> {
         let decimal = decimal.normalize();
-        let missing = SCALE
-            .checked_sub(decimal.scale())
-            .ok_or(FixedError::TooPrecise { scale: SCALE })?;
+        let missing = SCALE.checked_sub(decimal.scale()).ok_or(FixedError::TooPrecise { scale: SCALE })?;
         decimal
             .mantissa()
             .checked_mul(10_i128.pow(missing))
@@ -179,12 +177,7 @@ impl fmt::Display for FixedError {
             Self::TooPrecise { scale: 0 } => f.write_str("must be a whole number"),
             Self::TooPrecise { scale } => write!(f, "must have at most {scale} decimal places"),
             Self::OutOfRange { scale } => {
-                write!(
-                    f,
-                    "must be from {} to {}",
-                    show(i64::MIN, scale, 0),
-                    show(i64::MAX, scale, 0)
-                )
+                write!(f, "must be from {} to {}", show(i64::MIN, scale, 0), show(i64::MAX, scale, 0))
             }
         }
     }

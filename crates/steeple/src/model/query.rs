@@ -56,14 +56,7 @@ pub enum Op {
 
 impl Default for Query {
     fn default() -> Self {
-        Self {
-            filters: Vec::new(),
-            search: None,
-            search_in: Vec::new(),
-            order: Vec::new(),
-            after: None,
-            limit: 100,
-        }
+        Self { filters: Vec::new(), search: None, search_in: Vec::new(), order: Vec::new(), after: None, limit: 100 }
     }
 }
 
@@ -76,19 +69,13 @@ impl Query {
 
     /// Adds an order, smallest first.
     pub fn ascending(mut self, field: impl Into<String>) -> Self {
-        self.order.push(Order {
-            field: field.into(),
-            descending: false,
-        });
+        self.order.push(Order { field: field.into(), descending: false });
         self
     }
 
     /// Adds an order, largest first.
     pub fn descending(mut self, field: impl Into<String>) -> Self {
-        self.order.push(Order {
-            field: field.into(),
-            descending: true,
-        });
+        self.order.push(Order { field: field.into(), descending: true });
         self
     }
 

@@ -73,11 +73,7 @@ impl<E: EntityTrait> Rows<E> {
             let field = FieldType::new(column.into_iden(), <E::Model as ModelTrait>::get_value_type(column));
             ModelType { fields: vec![field] }
         };
-        Self {
-            model: Model::of::<E>(app),
-            cells: E::Column::iter().map(cell).collect(),
-            entity: PhantomData,
-        }
+        Self { model: Model::of::<E>(app), cells: E::Column::iter().map(cell).collect(), entity: PhantomData }
     }
 
     /// The values `field` may have: those of `A`. Native enums are known without; an enum kept as text or number is
@@ -87,12 +83,10 @@ impl<E: EntityTrait> Rows<E> {
         A::Value: Into<Value>,
     {
         if let Some(field) = self.model.fields.iter_mut().find(|known| known.name == field) {
-            let texts = A::values()
-                .into_iter()
-                .map(|choice| match value::to_json(field, choice.into()) {
-                    Json::String(text) => text,
-                    other => other.to_string(),
-                });
+            let texts = A::values().into_iter().map(|choice| match value::to_json(field, choice.into()) {
+                Json::String(text) => text,
+                other => other.to_string(),
+            });
             field.choices = texts.collect();
         }
         self
@@ -119,10 +113,7 @@ impl<E: EntityTrait> Rows<E> {
     }
 
     async fn read_one(&self, db: &Db, select: Select<E>) -> Result<Option<Row>, RowsError> {
-        Ok(db
-            .query_one(&select.limit(1).into_query())
-            .await?
-            .map(|row| self.read(&row)))
+        Ok(db.query_one(&select.limit(1).into_query()).await?.map(|row| self.read(&row)))
     }
 
     fn not_found(&self, key: &Row) -> RowsError {
@@ -131,10 +122,7 @@ impl<E: EntityTrait> Rows<E> {
             Some(other) => other.to_string(),
             None => "?".to_owned(),
         });
-        RowsError::NotFound {
-            model: self.model.name,
-            key: texts.collect::<Vec<_>>().join(","),
-        }
+        RowsError::NotFound { model: self.model.name, key: texts.collect::<Vec<_>>().join(",") }
     }
 }
 
@@ -157,9 +145,7 @@ where
 
     async fn count(&self, db: &Db, query: &Query) -> Result<u64, RowsError> {
         let select = self.matching(db.get_database_backend(), query)?;
-        let counting = select
-            .select_only()
-            .expr_as(sea_orm::sea_query::Expr::cust("COUNT(*)"), "n");
+        let counting = select.select_only().expr_as(sea_orm::sea_query::Expr::cust("COUNT(*)"), "n");
         let count: Option<i64> = counting.into_tuple().one(db).await?;
         Ok(count.unwrap_or(0).unsigned_abs())
     }
@@ -173,8 +159,7 @@ where
     }
 
     async fn update(&self, db: &Db, key: &Row, seen: &Row, change: &Row) -> Result<Row, RowsError> {
-        db.transaction(async |tx| self.updated(&tx, key, seen, change).await)
-            .await
+        db.transaction(async |tx| self.updated(&tx, key, seen, change).await).await
     }
 
     async fn delete(&self, db: &Db, key: &Row) -> Result<(), RowsError> {

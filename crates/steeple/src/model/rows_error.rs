@@ -36,10 +36,7 @@ pub enum RowsError {
 
 impl RowsError {
     pub(super) fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Fields(vec![FieldProblem {
-            field: field.into(),
-            problem: problem.into(),
-        }])
+        Self::Fields(vec![FieldProblem { field: field.into(), problem: problem.into() }])
     }
 }
 
@@ -81,10 +78,11 @@ impl From<RowsError> for Error {
     fn from(error: RowsError) -> Self {
         let text = error.to_string();
         match error {
-            RowsError::Fields(problems) => problems.into_iter().fold(
-                Self::invalid_argument(text),
-                |error, FieldProblem { field, problem }| error.violation(field, problem),
-            ),
+            RowsError::Fields(problems) => {
+                problems.into_iter().fold(Self::invalid_argument(text), |error, FieldProblem { field, problem }| {
+                    error.violation(field, problem)
+                })
+            }
             RowsError::NotFound { model, key } => Self::not_found(model, key),
             RowsError::Conflict => Self::aborted(text),
             RowsError::Db(cause) => cause.into(),

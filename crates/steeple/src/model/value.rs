@@ -57,10 +57,7 @@ pub(super) fn from_json(field: &Field, json: &Json) -> Result<Value, String> {
         return Ok(Value::Json(Some(Box::new(json.clone()))));
     }
     if field.kind == ArrayType::Bool {
-        return json
-            .as_bool()
-            .map(|it| Value::Bool(Some(it)))
-            .ok_or_else(|| "must be true or false".to_owned());
+        return json.as_bool().map(|it| Value::Bool(Some(it))).ok_or_else(|| "must be true or false".to_owned());
     }
     let text = match (json, &field.kind) {
         (Json::String(text), _) => text.clone(),
@@ -74,20 +71,16 @@ pub(super) fn from_json(field: &Field, json: &Json) -> Result<Value, String> {
         return Err(format!("must be one of {}", field.choices.join(", ")));
     }
     if let Some(scale) = field.scale {
-        return fixed::parse(&text, scale)
-            .map(|units| Value::BigInt(Some(units)))
-            .map_err(|error| error.to_string());
+        return fixed::parse(&text, scale).map(|units| Value::BigInt(Some(units))).map_err(|error| error.to_string());
     }
     match &field.kind {
         ArrayType::String => within_length(field, text),
-        ArrayType::Enum(name) => Ok(Value::Enum(OptionEnum::Some(Box::new(Enum {
-            type_name: name.as_ref().clone(),
-            value: text.into(),
-        })))),
-        ArrayType::Bytes => STANDARD
-            .decode(text)
-            .map(|bytes| Value::Bytes(Some(bytes)))
-            .map_err(|_| "must be base64".to_owned()),
+        ArrayType::Enum(name) => {
+            Ok(Value::Enum(OptionEnum::Some(Box::new(Enum { type_name: name.as_ref().clone(), value: text.into() }))))
+        }
+        ArrayType::Bytes => {
+            STANDARD.decode(text).map(|bytes| Value::Bytes(Some(bytes))).map_err(|_| "must be base64".to_owned())
+        }
         kind => parsed(kind, &text),
     }
 }
@@ -119,12 +112,8 @@ fn parsed(kind: &ArrayType, text: &str) -> Result<Value, String> {
         ArrayType::SmallUnsigned => as_(text).map(|it| Value::SmallUnsigned(Some(it))),
         ArrayType::Unsigned => as_(text).map(|it| Value::Unsigned(Some(it))),
         ArrayType::BigUnsigned => as_(text).map(|it| Value::BigUnsigned(Some(it))),
-        ArrayType::Float => as_(text)
-            .filter(|it: &f32| it.is_finite())
-            .map(|it| Value::Float(Some(it))),
-        ArrayType::Double => as_(text)
-            .filter(|it: &f64| it.is_finite())
-            .map(|it| Value::Double(Some(it))),
+        ArrayType::Float => as_(text).filter(|it: &f32| it.is_finite()).map(|it| Value::Float(Some(it))),
+        ArrayType::Double => as_(text).filter(|it: &f64| it.is_finite()).map(|it| Value::Double(Some(it))),
         ArrayType::Decimal => as_(text).map(|it| Value::Decimal(Some(it))),
         ArrayType::Char => as_(text).map(|it| Value::Char(Some(it))),
         ArrayType::Uuid => as_(text).map(|it| Value::Uuid(Some(it))),
@@ -138,11 +127,7 @@ fn parsed(kind: &ArrayType, text: &str) -> Result<Value, String> {
     };
     value.ok_or_else(|| match range(kind) {
         Some((least, most))
-            if text
-                .trim()
-                .trim_start_matches('-')
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
+            if text.trim().trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit())
                 && !text.trim().is_empty() =>
         {
             format!("must be from {least} to {most}")

@@ -145,6 +145,17 @@ pub struct Call {
 impl Call {
     /// Opens the record of a call that begins now.
     pub fn open(id: RequestId, method: Arc<Method>, peer: Option<SocketAddr>, user_agent: Option<HeaderValue>) -> Self {
+        Self::open_at(Instant::now(), id, method, peer, user_agent)
+    }
+
+    /// Opens the record of a call that began at `started`, moments ago.
+    pub(crate) fn open_at(
+        started: Instant,
+        id: RequestId,
+        method: Arc<Method>,
+        peer: Option<SocketAddr>,
+        user_agent: Option<HeaderValue>,
+    ) -> Self {
         Self {
             id,
             method,
@@ -152,7 +163,7 @@ impl Call {
             user_agent,
             caller: OnceLock::new(),
             started_at: clock::now().timestamp_micros(),
-            started: Instant::now(),
+            started,
             request_bytes: AtomicU64::new(0),
             request_messages: AtomicU32::new(0),
             response_bytes: AtomicU64::new(0),

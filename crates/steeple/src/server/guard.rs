@@ -68,15 +68,7 @@ impl<IO> Guarded<IO> {
     pub fn new(io: IO, patience: Patience, place: Option<OwnedSemaphorePermit>) -> Self {
         let alarm = Box::pin(tokio::time::sleep(patience.handshake));
         let end = patience.life.map(|life| Box::pin(tokio::time::sleep(life)));
-        Self {
-            io,
-            frames: Frames::default(),
-            patience,
-            waiting: Waiting::Handshake,
-            alarm,
-            end,
-            _place: place,
-        }
+        Self { io, frames: Frames::default(), patience, waiting: Waiting::Handshake, alarm, end, _place: place }
     }
 
     /// The peer has sent nothing new: is it within its time?

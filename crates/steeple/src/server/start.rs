@@ -9,7 +9,11 @@ use tonic::{
 };
 
 use super::{
-    Compression, ListenError, Plan, Running, Server, guard::Incoming, health::{self, Health, Readiness}, http, reflection, running::Parts, Surrounded,
+    Compression, ListenError, Plan, Running, Server, Surrounded,
+    guard::Incoming,
+    health::{self, Health, Readiness},
+    http, reflection,
+    running::Parts,
 };
 use crate::{
     app::{FoundService, Setup},
@@ -105,7 +109,19 @@ impl Server {
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        Ok(Running::serve(Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router }))
+        Ok(Running::serve(Parts {
+            config,
+            plan,
+            db,
+            recorder,
+            metrics,
+            health,
+            shared,
+            answering,
+            incoming,
+            http,
+            router,
+        }))
     }
 
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
@@ -125,7 +141,10 @@ impl Server {
         let pending = db::migrate::pending(db, &all).await.map_err(|error| failed(&error))?;
         let is_new = |app: &&crate::App| {
             !app.migrations.is_empty()
-                && app.migrations.iter().all(|mine| pending.iter().any(|other| other.app == mine.app && other.name == mine.name))
+                && app
+                    .migrations
+                    .iter()
+                    .all(|mine| pending.iter().any(|other| other.app == mine.app && other.name == mine.name))
         };
         let new: Vec<_> = self.site.apps.iter().filter(is_new).collect();
         let applied = db::migrate::up(db, &all).await.map_err(|error| failed(&error))?;
@@ -232,17 +251,20 @@ fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashM
 /// Stock services, health and reflection: what is not ours goes through tonic's own router.
 fn stock_routes(server: &Server, plan: &Plan, config: &Config, health: &Health) -> Result<Routes, StartError> {
     let mut routes = RoutesBuilder::default();
-    let served = |name: &str| plan.services.iter().any(|planned| planned.found.name == name && planned.found.make.is_none());
+    let served =
+        |name: &str| plan.services.iter().any(|planned| planned.found.name == name && planned.found.make.is_none());
     for stock in server.site.stock.iter().filter(|stock| served(stock.name)) {
         (stock.add)(&mut routes);
     }
-    let own = |name: &str| plan.services.iter().any(|planned| planned.found.name == name && planned.found.app == "steeple");
+    let own =
+        |name: &str| plan.services.iter().any(|planned| planned.found.name == name && planned.found.app == "steeple");
     if config.server.health && own(health::NAME) {
         health.add(&mut routes);
     }
     if config.server.reflection {
         let names: Vec<_> = plan.services.iter().map(|planned| planned.found.name).collect();
-        reflection::add(&mut routes, &server.site, &names, own).map_err(|error| StartError::Reflection(error.to_string()))?;
+        reflection::add(&mut routes, &server.site, &names, own)
+            .map_err(|error| StartError::Reflection(error.to_string()))?;
     }
     Ok(routes.routes().prepare())
 }

@@ -104,7 +104,8 @@ async fn a_panic_ends_its_call_only() {
     let house = House::open().await;
     let mut client = house.client().await;
     let mut other = client.clone();
-    let beside = tokio::spawn(async move { other.unary(Order { wait: 200, text: "beside".into(), ..Order::default() }).await });
+    let beside =
+        tokio::spawn(async move { other.unary(Order { wait: 200, text: "beside".into(), ..Order::default() }).await });
     let status = client.unary(Order { panic: true, ..Order::default() }).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Internal, "internal error"));
     assert_eq!(beside.await.unwrap().unwrap().into_inner().text, "beside");

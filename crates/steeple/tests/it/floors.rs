@@ -7,11 +7,19 @@ use std::{
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
 const ORDER: [&str; 14] = [
-    "error", "clock", // ground
-    "db", "model", // data
-    "method", "record", // pieces
-    "context", "service", "interceptor", "stream", // wire
-    "config", "app", "server", // house
+    "error",
+    "clock", // ground
+    "db",
+    "model", // data
+    "method",
+    "record", // pieces
+    "context",
+    "service",
+    "interceptor",
+    "stream", // wire
+    "config",
+    "app",
+    "server",   // house
     "commands", // doors
 ];
 

@@ -85,7 +85,9 @@ async fn only_a_post_of_grpc_content_reaches_a_method() {
         request.headers_mut().insert("content-type", content_type.parse().unwrap());
         assert_eq!(raw.send(request, body()).await.code(), Some(Code::Ok), "{content_type}");
     }
-    for content_type in ["text/html", "application/json", "application/grpc-web", "application/grpc+json", "application/grpcx", ""] {
+    for content_type in
+        ["text/html", "application/json", "application/grpc-web", "application/grpc+json", "application/grpcx", ""]
+    {
         let mut request = call(UNARY).body(()).unwrap();
         request.headers_mut().insert("content-type", content_type.parse().unwrap());
         let answer = raw.send(request, body()).await;
@@ -112,7 +114,10 @@ async fn a_grpc_timeout_is_honoured_and_clamped() {
     let request = call(UNARY).header("grpc-timeout", "10m").body(()).unwrap();
     let stream = Request::builder().method(Method::POST).uri("http://localhost/trial.v1.Trial/Spread");
     let stream = stream.header("content-type", "application/grpc").header("grpc-timeout", "200m").body(()).unwrap();
-    assert_eq!(raw.send(request, order(&Order { wait: 10_000, ..Order::default() })).await.code(), Some(Code::DeadlineExceeded));
+    assert_eq!(
+        raw.send(request, order(&Order { wait: 10_000, ..Order::default() })).await.code(),
+        Some(Code::DeadlineExceeded)
+    );
     let endless = Order { count: 2, hang: true, ..Order::default() };
     assert_eq!(raw.send(stream, order(&endless)).await.code(), Some(Code::DeadlineExceeded));
     let rows = house.close().await;

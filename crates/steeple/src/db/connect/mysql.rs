@@ -19,10 +19,7 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
     if !address.secret().contains("statement-cache-capacity") {
         options = options.statement_cache_capacity(config.statement_cache);
     }
-    let options = options
-        .charset("utf8mb4")
-        .timezone("+00:00".to_owned())
-        .disable_statement_logging();
+    let options = options.charset("utf8mb4").timezone("+00:00".to_owned()).disable_statement_logging();
     probe::<MySql>(&options, config, address).await?;
     let pool = remote_pool::<MySql>(config, workers)
         .after_connect(|connection, _| {

@@ -29,10 +29,8 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
         .pragma("temp_store", "memory");
     if !memory && !read_only {
         // NORMAL with a write-ahead log keeps the file sound in any crash; losing power may lose the last commits.
-        options = options
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal);
+        options =
+            options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
     }
     let options = options.disable_statement_logging();
 
@@ -45,13 +43,10 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
     let pool = if memory {
         // Another connection would be another database, and closing the last one ends it.
         let pool = pool.max_connections(1).min_connections(1);
-        pool.connect_with(options)
-            .await
-            .map_err(|cause| ConnectError::of_sqlite(address, cause))?
+        pool.connect_with(options).await.map_err(|cause| ConnectError::of_sqlite(address, cause))?
     } else {
         probe::<Sqlite>(&options, config, address).await?;
-        pool.max_connections(size(config, workers, 2, (4, 16)))
-            .connect_lazy_with(options)
+        pool.max_connections(size(config, workers, 2, (4, 16))).connect_lazy_with(options)
     };
     Ok(Db::Pool(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
 }
@@ -67,10 +62,7 @@ fn check_folder(file: &Path) -> Result<(), ConnectError> {
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        return Err(ConnectError::NoFolder {
-            file: file.to_owned(),
-            folder: folder.to_owned(),
-        });
+        return Err(ConnectError::NoFolder { file: file.to_owned(), folder: folder.to_owned() });
     }
     if file.is_dir() {
         return Err(ConnectError::NotAFile { file: file.to_owned() });

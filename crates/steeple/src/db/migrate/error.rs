@@ -47,12 +47,7 @@ impl MigrateError {
 impl fmt::Display for MigrateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed {
-                app,
-                name,
-                backend,
-                cause,
-            } if super::undoes(*backend) => {
+            Self::Failed { app, name, backend, cause } if super::undoes(*backend) => {
                 write!(
                     f,
                     "migration {app}.{name} failed: {cause}; nothing of it was kept: correct it and run migrate again"

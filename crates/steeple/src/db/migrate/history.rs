@@ -77,17 +77,16 @@ pub(super) async fn contains(db: &Db, migration: &Migration) -> Result<bool, DbE
 /// Adds `migration`, applied now.
 pub(super) async fn add(db: &Db, migration: &Migration) -> Result<(), DbErr> {
     let mut insert = Query::insert();
-    insert
-        .into_table(Alias::new(TABLE))
-        .columns(["app", "name", "applied_at"].map(Alias::new))
-        .values_panic([migration.app.into(), migration.name.into(), clock::now().into()]);
+    insert.into_table(Alias::new(TABLE)).columns(["app", "name", "applied_at"].map(Alias::new)).values_panic([
+        migration.app.into(),
+        migration.name.into(),
+        clock::now().into(),
+    ]);
     db.execute(&insert).await.map(drop)
 }
 
 fn columns() -> SelectStatement {
     let mut select = Query::select();
-    select
-        .columns(["app", "name", "applied_at"].map(Alias::new))
-        .from(Alias::new(TABLE));
+    select.columns(["app", "name", "applied_at"].map(Alias::new)).from(Alias::new(TABLE));
     select
 }

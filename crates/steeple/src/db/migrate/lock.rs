@@ -30,10 +30,7 @@ pub(super) async fn take(db: &Db) -> Result<Lock, MigrateError> {
         Ok(match db.pool() {
             Some(Pool::Postgres(pool)) => {
                 let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-                sqlx::query("SELECT pg_advisory_lock($1)")
-                    .bind(KEY)
-                    .execute(&mut connection)
-                    .await?;
+                sqlx::query("SELECT pg_advisory_lock($1)").bind(KEY).execute(&mut connection).await?;
                 Lock::Postgres(connection)
             }
             Some(Pool::MySql(pool)) => {

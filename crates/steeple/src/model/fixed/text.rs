@@ -19,23 +19,14 @@ pub(in crate::model) fn parse(text: &str, scale: u32) -> Result<i64, FixedError>
         return Err(FixedError::TooPrecise { scale });
     }
     let padding = scale as usize - fraction.len();
-    let digits = whole
-        .bytes()
-        .chain(fraction.bytes())
-        .chain(std::iter::repeat_n(b'0', padding));
+    let digits = whole.bytes().chain(fraction.bytes()).chain(std::iter::repeat_n(b'0', padding));
     let mut units: i64 = 0;
     for digit in digits {
         let digit = i64::from(digit - b'0');
         units = units
             .checked_mul(10)
             // Towards the sign, because the smallest number has no positive counterpart.
-            .and_then(|units| {
-                if negative {
-                    units.checked_sub(digit)
-                } else {
-                    units.checked_add(digit)
-                }
-            })
+            .and_then(|units| if negative { units.checked_sub(digit) } else { units.checked_add(digit) })
             .ok_or(FixedError::OutOfRange { scale })?;
     }
     Ok(units)
@@ -48,17 +39,9 @@ pub(in crate::model) fn show(units: i64, scale: u32, digits: u32) -> String {
     let whole = units.unsigned_abs() / unit;
     let width = scale as usize;
     let fraction = format!("{:0width$}", units.unsigned_abs() % unit);
-    let needed = if scale == 0 {
-        0
-    } else {
-        fraction.trim_end_matches('0').len()
-    };
+    let needed = if scale == 0 { 0 } else { fraction.trim_end_matches('0').len() };
     let shown = needed.max(digits.min(scale) as usize);
-    if shown == 0 {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{}", &fraction[..shown])
-    }
+    if shown == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{}", &fraction[..shown]) }
 }
 
 #[cfg(test)]
@@ -107,16 +90,9 @@ mod tests {
 
     #[test]
     fn what_is_taken() {
-        for (text, units) in [
-            ("1", 100),
-            ("1.", 100),
-            (".5", 50),
-            ("+0.05", 5),
-            ("-0.5", -50),
-            ("-0", 0),
-            ("1.2300", 123),
-            (" 7 ", 700),
-        ] {
+        for (text, units) in
+            [("1", 100), ("1.", 100), (".5", 50), ("+0.05", 5), ("-0.5", -50), ("-0", 0), ("1.2300", 123), (" 7 ", 700)]
+        {
             assert_eq!(parse(text, 2), Ok(units), "{text}");
         }
         assert_eq!(parse("-92233720368547758.08", 2), Ok(i64::MIN));
@@ -128,14 +104,8 @@ mod tests {
             assert_eq!(parse(text, 2), Err(FixedError::NotANumber), "{text}");
         }
         assert_eq!(parse("0.001", 2), Err(FixedError::TooPrecise { scale: 2 }));
-        assert_eq!(
-            parse("92233720368547758.08", 2),
-            Err(FixedError::OutOfRange { scale: 2 })
-        );
-        assert_eq!(
-            Fixed::<8>::try_from(Decimal::MAX),
-            Err(FixedError::OutOfRange { scale: 8 })
-        );
+        assert_eq!(parse("92233720368547758.08", 2), Err(FixedError::OutOfRange { scale: 2 }));
+        assert_eq!(Fixed::<8>::try_from(Decimal::MAX), Err(FixedError::OutOfRange { scale: 8 }));
         assert_eq!(Fixed::<2>::MAX.checked_add(Fixed::from_units(1)), None);
         assert_eq!(
             FixedError::OutOfRange { scale: 2 }.to_string(),
@@ -146,10 +116,7 @@ mod tests {
     #[test]
     fn shown_with_a_precision_or_a_width() {
         let fixed = Fixed::<8>::from_units(-1_250_000_000);
-        assert_eq!(
-            format!("{fixed} {fixed:.2} {fixed:>8} {fixed:.99}"),
-            "-12.5 -12.50    -12.5 -12.50000000"
-        );
+        assert_eq!(format!("{fixed} {fixed:.2} {fixed:>8} {fixed:.99}"), "-12.5 -12.50    -12.5 -12.50000000");
         assert_eq!(Fixed::<0>::from_units(100).to_string(), "100");
     }
 }

@@ -52,11 +52,7 @@ impl<E: EntityTrait> Rows<E> {
         let mut all = Condition::all();
         for field in self.model.keys() {
             let (field, column) = self.column(field.name)?;
-            all = all.add(
-                column
-                    .into_expr()
-                    .eq(bound(field, column, key.get(field.name).unwrap_or(&Json::Null))?),
-            );
+            all = all.add(column.into_expr().eq(bound(field, column, key.get(field.name).unwrap_or(&Json::Null))?));
         }
         Ok(all)
     }
@@ -73,9 +69,7 @@ impl<E: EntityTrait> Rows<E> {
             Op::Gt => cell.gt(bound(json)?),
             Op::Gte => cell.gte(bound(json)?),
             Op::In => {
-                let among = json
-                    .as_array()
-                    .ok_or_else(|| RowsError::field(name, "must be a list"))?;
+                let among = json.as_array().ok_or_else(|| RowsError::field(name, "must be a list"))?;
                 cell.is_in(among.iter().map(bound).collect::<Result<Vec<_>, _>>()?)
             }
             Op::IsNull => match json.as_bool() {
@@ -95,10 +89,7 @@ impl<E: EntityTrait> Rows<E> {
         let mut order = asked.to_vec();
         for key in self.model.keys() {
             if !order.iter().any(|by| by.field == key.name) {
-                order.push(Order {
-                    field: key.name.to_owned(),
-                    descending: false,
-                });
+                order.push(Order { field: key.name.to_owned(), descending: false });
             }
         }
         order
@@ -121,11 +112,8 @@ impl<E: EntityTrait> Rows<E> {
             }
             let bound = bound(field, column, json)?;
             let cell = column.into_expr();
-            let mut later = Condition::any().add(if by.descending {
-                cell.lt(bound.clone())
-            } else {
-                cell.gt(bound.clone())
-            });
+            let mut later =
+                Condition::any().add(if by.descending { cell.lt(bound.clone()) } else { cell.gt(bound.clone()) });
             if field.null {
                 later = later.add(column.into_expr().is_null());
             }
@@ -143,11 +131,7 @@ fn bound<C: ColumnTrait>(field: &Field, column: C, json: &Json) -> Result<Simple
 }
 
 fn contains<C: ColumnTrait>(backend: DbBackend, column: C, text: &str) -> SimpleExpr {
-    let escaped = text
-        .to_lowercase()
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
+    let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     // MySQL casts to char; in PostgreSQL that is one character, and finds nothing.
     let kind = if backend == DbBackend::MySql { "char" } else { "text" };
     let cell = Expr::expr(Func::lower(column.into_expr().cast_as(kind)));

@@ -26,10 +26,7 @@ where
             .zip(&self.model.fields)
             .filter(|(_, field)| !(field.null || field.default || field.is_key && self.model.auto_key))
             .filter(|(column, _)| active.is_not_set(*column))
-            .map(|(_, field)| FieldProblem {
-                field: field.name.to_owned(),
-                problem: "required".to_owned(),
-            })
+            .map(|(_, field)| FieldProblem { field: field.name.to_owned(), problem: "required".to_owned() })
             .collect();
         if !missing.is_empty() {
             return Err(RowsError::Fields(missing));
@@ -43,24 +40,14 @@ where
         let fixed: Vec<FieldProblem> = self
             .model
             .keys()
-            .filter(|field| {
-                change
-                    .get(field.name)
-                    .is_some_and(|new| Some(new) != key.get(field.name))
-            })
-            .map(|field| FieldProblem {
-                field: field.name.to_owned(),
-                problem: "cannot be changed".to_owned(),
-            })
+            .filter(|field| change.get(field.name).is_some_and(|new| Some(new) != key.get(field.name)))
+            .map(|field| FieldProblem { field: field.name.to_owned(), problem: "cannot be changed".to_owned() })
             .collect();
         if !fixed.is_empty() {
             return Err(RowsError::Fields(fixed));
         }
         let wanted = E::find().filter(self.by_key(key)?).lock_exclusive();
-        let now = self
-            .read_one(tx, wanted.clone())
-            .await?
-            .ok_or_else(|| self.not_found(key))?;
+        let now = self.read_one(tx, wanted.clone()).await?.ok_or_else(|| self.not_found(key))?;
         if seen.iter().any(|(name, value)| now.get(name) != Some(value)) {
             return Err(RowsError::Conflict);
         }
@@ -72,11 +59,7 @@ where
     }
 
     pub(super) async fn deleted(&self, tx: &Db, key: &Row) -> Result<(), RowsError> {
-        let model = E::find()
-            .filter(self.by_key(key)?)
-            .one(tx)
-            .await?
-            .ok_or_else(|| self.not_found(key))?;
+        let model = E::find().filter(self.by_key(key)?).one(tx).await?.ok_or_else(|| self.not_found(key))?;
         model.into_active_model().delete(tx).await?;
         Ok(())
     }
@@ -88,9 +71,7 @@ where
             let set = self.column(name).and_then(|(field, column)| {
                 let value = value::from_json(field, json).map_err(|problem| RowsError::field(name, problem))?;
                 // What the column's Rust type refuses: an enum it has no variant for.
-                active
-                    .try_set(column, value)
-                    .map_err(|_| RowsError::field(name, "is not one of the possible values"))
+                active.try_set(column, value).map_err(|_| RowsError::field(name, "is not one of the possible values"))
             });
             match set {
                 Ok(()) => {}
@@ -98,11 +79,7 @@ where
                 Err(other) => return Err(other),
             }
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(RowsError::Fields(problems))
-        }
+        if problems.is_empty() { Ok(()) } else { Err(RowsError::Fields(problems)) }
     }
 
     /// The row as the database has it now, read as lists read it.

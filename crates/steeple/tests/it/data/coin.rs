@@ -1,9 +1,6 @@
 //! The entities these tests use, and their tables: every kind of column, a composite key, a hook, references.
 
-#![expect(
-    elided_lifetimes_in_paths,
-    reason = "MigrationTrait does not accept SchemaManager<'_>"
-)]
+#![expect(elided_lifetimes_in_paths, reason = "MigrationTrait does not accept SchemaManager<'_>")]
 
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait, DbErr, DeriveActiveEnum, EnumIter,
@@ -107,13 +104,7 @@ impl MigrationTrait for Initial {
             .create_table(
                 Table::create()
                     .table("crypto_coin")
-                    .col(
-                        ColumnDef::new(Alias::new("id"))
-                            .big_integer()
-                            .not_null()
-                            .auto_increment()
-                            .primary_key(),
-                    )
+                    .col(ColumnDef::new(Alias::new("id")).big_integer().not_null().auto_increment().primary_key())
                     .col(string_len("symbol", 12).unique_key())
                     .col(string("slug"))
                     .col(string_len("kind", 8))
@@ -125,11 +116,7 @@ impl MigrationTrait for Initial {
                     .col(ColumnDef::new(Alias::new("rank")).integer())
                     .col(big_integer("supply"))
                     .col(date("born"))
-                    .col(
-                        ColumnDef::new(Alias::new("seen_at"))
-                            .custom(Alias::new(moment))
-                            .not_null(),
-                    )
+                    .col(ColumnDef::new(Alias::new("seen_at")).custom(Alias::new(moment)).not_null())
                     .col(uuid("key"))
                     .col(json("tags"))
                     .col(string_null("note"))
@@ -144,11 +131,7 @@ impl MigrationTrait for Initial {
                     .col(big_integer("coin_id"))
                     .col(big_integer("amount"))
                     .primary_key(Index::create().col("name").col("coin_id"))
-                    .foreign_key(
-                        ForeignKey::create()
-                            .from("crypto_basket", "coin_id")
-                            .to("crypto_coin", "id"),
-                    )
+                    .foreign_key(ForeignKey::create().from("crypto_basket", "coin_id").to("crypto_coin", "id"))
                     .to_owned(),
             )
             .await
@@ -167,24 +150,14 @@ impl MigrationName for Counter {
 #[async_trait::async_trait]
 impl MigrationTrait for Counter {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .create_table(
-                Table::create()
-                    .table("counter")
-                    .col(pk_auto("id"))
-                    .col(big_integer("n"))
-                    .to_owned(),
-            )
-            .await
+        manager.create_table(Table::create().table("counter").col(pk_auto("id")).col(big_integer("n")).to_owned()).await
     }
 }
 
 /// A connection to a database that has the tables.
 pub async fn connected(database: &Database) -> Db {
     let db = database.connect().await;
-    up(&db, &[Migration::new("crypto", "0001_initial", Initial)])
-        .await
-        .expect("migrates");
+    up(&db, &[Migration::new("crypto", "0001_initial", Initial)]).await.expect("migrates");
     db
 }
 

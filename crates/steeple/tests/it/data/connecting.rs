@@ -140,72 +140,35 @@ on_every_database! {
 }
 
 async fn refused(url: &str) -> ConnectError {
-    let config = Config {
-        url: url.to_owned(),
-        ..Config::default()
-    };
+    let config = Config { url: url.to_owned(), ..Config::default() };
     let error = Db::connect(&config, 1).await.expect_err("no database there");
-    assert!(
-        !format!("{error} {error:?}").contains("hunter2"),
-        "the password shows: {error:?}"
-    );
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "the password shows: {error:?}");
     error
 }
 
 #[tokio::test]
 async fn addresses_that_are_none() {
-    assert!(matches!(
-        refused("oracle://ada:hunter2@db/site").await,
-        ConnectError::UnknownScheme { .. }
-    ));
+    assert!(matches!(refused("oracle://ada:hunter2@db/site").await, ConnectError::UnknownScheme { .. }));
     assert!(matches!(refused("").await, ConnectError::UnknownScheme { .. }));
-    assert!(matches!(
-        refused("site.sqlite3").await,
-        ConnectError::UnknownScheme { .. }
-    ));
-    assert!(matches!(
-        refused("postgres://ada:hunter2@db:port/site").await,
-        ConnectError::Malformed { .. }
-    ));
-    assert!(matches!(
-        refused("mysql://ada:hunter2@[db/site").await,
-        ConnectError::Malformed { .. }
-    ));
-    assert!(matches!(
-        refused("sqlite://site.sqlite3?mode=nosuch").await,
-        ConnectError::Malformed { .. }
-    ));
+    assert!(matches!(refused("site.sqlite3").await, ConnectError::UnknownScheme { .. }));
+    assert!(matches!(refused("postgres://ada:hunter2@db:port/site").await, ConnectError::Malformed { .. }));
+    assert!(matches!(refused("mysql://ada:hunter2@[db/site").await, ConnectError::Malformed { .. }));
+    assert!(matches!(refused("sqlite://site.sqlite3?mode=nosuch").await, ConnectError::Malformed { .. }));
 }
 
 #[tokio::test]
 async fn nobody_listens() {
     // A port that was free a moment ago
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .expect("binds")
-        .local_addr()
-        .expect("has a port");
-    assert!(matches!(
-        refused(&format!("postgres://ada:hunter2@{free}/site")).await,
-        ConnectError::Unreachable { .. }
-    ));
-    assert!(matches!(
-        refused(&format!("mysql://ada:hunter2@{free}/site")).await,
-        ConnectError::Unreachable { .. }
-    ));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("has a port");
+    assert!(matches!(refused(&format!("postgres://ada:hunter2@{free}/site")).await, ConnectError::Unreachable { .. }));
+    assert!(matches!(refused(&format!("mysql://ada:hunter2@{free}/site")).await, ConnectError::Unreachable { .. }));
 }
 
 #[tokio::test]
 async fn somebody_listens_and_says_nothing() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
-    let url = format!(
-        "postgres://ada:hunter2@{}/site",
-        silent.local_addr().expect("has a port")
-    );
-    let config = Config {
-        url,
-        acquire_timeout: Duration::from_millis(200),
-        ..Config::default()
-    };
+    let url = format!("postgres://ada:hunter2@{}/site", silent.local_addr().expect("has a port"));
+    let config = Config { url, acquire_timeout: Duration::from_millis(200), ..Config::default() };
     let error = Db::connect(&config, 1).await.expect_err("no answer");
     assert!(matches!(error, ConnectError::Silent { .. }), "{error:?}");
     assert!(error.to_string().contains("ada:***@"), "{error}");
@@ -215,22 +178,13 @@ async fn somebody_listens_and_says_nothing() {
 async fn files_that_cannot_be() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |rest: &str| format!("sqlite://{}/{rest}", folder.path().display());
-    assert!(matches!(
-        refused(&at("no/such/site.sqlite3")).await,
-        ConnectError::NoFolder { .. }
-    ));
+    assert!(matches!(refused(&at("no/such/site.sqlite3")).await, ConnectError::NoFolder { .. }));
     std::fs::create_dir(folder.path().join("folder")).expect("creates");
     assert!(matches!(refused(&at("folder")).await, ConnectError::NotAFile { .. }));
-    std::fs::write(
-        folder.path().join("text"),
-        "not a database, but long enough to look like one".repeat(99),
-    )
-    .expect("writes");
+    std::fs::write(folder.path().join("text"), "not a database, but long enough to look like one".repeat(99))
+        .expect("writes");
     assert!(matches!(refused(&at("text")).await, ConnectError::NotADatabase { .. }));
-    assert!(matches!(
-        refused(&at("absent?mode=ro")).await,
-        ConnectError::NotWritable { .. }
-    ));
+    assert!(matches!(refused(&at("absent?mode=ro")).await, ConnectError::NotWritable { .. }));
 }
 
 #[tokio::test]
@@ -241,10 +195,7 @@ async fn servers_that_refuse() {
             continue;
         };
         let (front, _) = server.rsplit_once('/').expect("names a database");
-        assert!(matches!(
-            refused(&format!("{front}/no_such_database")).await,
-            ConnectError::NoDatabase { .. }
-        ));
+        assert!(matches!(refused(&format!("{front}/no_such_database")).await, ConnectError::NoDatabase { .. }));
         let (scheme, rest) = front.split_once("://").expect("has a scheme");
         let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
         let wrong = refused(&format!("{scheme}://nobody_at_all:hunter2@{place}/test")).await;
@@ -255,14 +206,9 @@ async fn servers_that_refuse() {
 
 #[tokio::test]
 async fn memory_is_one_database_for_all() {
-    let config = Config {
-        url: "sqlite::memory:".to_owned(),
-        ..Config::default()
-    };
+    let config = Config { url: "sqlite::memory:".to_owned(), ..Config::default() };
     let db = Db::connect(&config, 8).await.expect("connects");
-    db.execute_unprepared("CREATE TABLE a (b integer)")
-        .await
-        .expect("creates");
+    db.execute_unprepared("CREATE TABLE a (b integer)").await.expect("creates");
     let all: Vec<_> = (0..20)
         .map(|n| {
             let db = db.clone();
@@ -272,16 +218,11 @@ async fn memory_is_one_database_for_all() {
     for one in all {
         one.await.expect("runs").expect("inserts");
     }
-    let row = db
-        .query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT count(*) FROM a"))
-        .await
-        .expect("counts");
+    let row =
+        db.query_one_raw(Statement::from_string(DbBackend::Sqlite, "SELECT count(*) FROM a")).await.expect("counts");
     assert_eq!(row.expect("a row").try_get_by_index::<i64>(0).expect("a number"), 20);
     let other = Db::connect(&config, 8).await.expect("connects");
-    assert!(
-        other.execute_unprepared("SELECT * FROM a").await.is_err(),
-        "another memory is another database"
-    );
+    assert!(other.execute_unprepared("SELECT * FROM a").await.is_err(), "another memory is another database");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

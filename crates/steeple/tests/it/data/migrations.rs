@@ -1,9 +1,6 @@
 //! Each migration exactly once, whoever starts first.
 
-#![expect(
-    elided_lifetimes_in_paths,
-    reason = "MigrationTrait does not accept SchemaManager<'_>"
-)]
+#![expect(elided_lifetimes_in_paths, reason = "MigrationTrait does not accept SchemaManager<'_>")]
 
 use std::sync::{
     Arc,
@@ -34,8 +31,7 @@ impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         let db = manager.get_connection();
-        db.execute_unprepared(&format!("CREATE TABLE {} (a integer)", self.table))
-            .await?;
+        db.execute_unprepared(&format!("CREATE TABLE {} (a integer)", self.table)).await?;
         if self.fails {
             db.execute_unprepared("CREATE TABLE broken (").await?;
         }
@@ -44,15 +40,7 @@ impl MigrationTrait for Step {
 }
 
 fn step(runs: &Arc<AtomicUsize>, table: &'static str) -> Migration {
-    Migration::new(
-        "apple",
-        table,
-        Step {
-            table,
-            runs: Arc::clone(runs),
-            fails: false,
-        },
-    )
+    Migration::new("apple", table, Step { table, runs: Arc::clone(runs), fails: false })
 }
 
 fn names<'a>(all: impl IntoIterator<Item = &'a Migration>) -> Vec<String> {

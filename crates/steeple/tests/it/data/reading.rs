@@ -16,18 +16,12 @@ fn an_entity_describes_itself() {
     let field = |name| model.field(name).expect("a field");
     assert!(field("symbol").unique && !field("symbol").null);
     assert!(field("note").null && field("rank").null);
-    assert_eq!(
-        (&field("price").kind, field("price").scale),
-        (&ArrayType::BigInt, Some(8))
-    );
+    assert_eq!((&field("price").kind, field("price").scale), (&ArrayType::BigInt, Some(8)));
     assert_eq!((field("fee").scale, field("fee").null), (Some(2), true));
     assert_eq!(field("supply").scale, None);
 
     let model = Model::of::<basket::Entity>("crypto");
-    assert_eq!(
-        model.keys().map(|field| field.name).collect::<Vec<_>>(),
-        ["name", "coin_id"]
-    );
+    assert_eq!(model.keys().map(|field| field.name).collect::<Vec<_>>(), ["name", "coin_id"]);
     assert!(!model.auto_key);
     let reference = model.field("coin_id").and_then(|field| field.references.clone());
     assert_eq!(reference, Some(("crypto_coin".to_owned(), "id".to_owned())));
@@ -37,9 +31,7 @@ fn an_entity_describes_itself() {
 
 #[test]
 fn a_text_enum_is_told_its_choices() {
-    let rows = Rows::<coin::Entity>::new("crypto")
-        .choices::<Kind>("kind")
-        .choices::<Kind>("nosuch");
+    let rows = Rows::<coin::Entity>::new("crypto").choices::<Kind>("kind").choices::<Kind>("nosuch");
     assert_eq!(rows.model().field("kind").expect("a field").choices, ["coin", "token"]);
     assert_eq!(Kind::values().len(), 2);
 }

@@ -14,27 +14,18 @@ use crate::databases::{Database, on_every_database};
 
 async fn counter(database: &Database) -> Db {
     let db = database.connect().await;
-    up(&db, &[Migration::new("test", "0001_counter", Counter)])
-        .await
-        .expect("migrates");
+    up(&db, &[Migration::new("test", "0001_counter", Counter)]).await.expect("migrates");
     db
 }
 
 async fn add(db: &Db, n: i64) -> Result<(), DbErr> {
-    db.execute_unprepared(&format!("INSERT INTO counter (n) VALUES ({n})"))
-        .await
-        .map(drop)
+    db.execute_unprepared(&format!("INSERT INTO counter (n) VALUES ({n})")).await.map(drop)
 }
 
 async fn sum(db: &Db) -> i64 {
     let sql = "SELECT n FROM counter";
-    let rows = db
-        .query_all_raw(Statement::from_string(db.backend(), sql))
-        .await
-        .expect("reads");
-    rows.iter()
-        .map(|row| row.try_get_by_index::<i64>(0).expect("a number"))
-        .sum()
+    let rows = db.query_all_raw(Statement::from_string(db.backend(), sql)).await.expect("reads");
+    rows.iter().map(|row| row.try_get_by_index::<i64>(0).expect("a number")).sum()
 }
 
 on_every_database! {
@@ -201,17 +192,12 @@ async fn a_failed_commit_is_an_error() {
         return;
     };
     let db = database.connect().await;
-    db.execute_unprepared("CREATE TABLE a (b integer UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-        .await
-        .expect("creates");
+    db.execute_unprepared("CREATE TABLE a (b integer UNIQUE DEFERRABLE INITIALLY DEFERRED)").await.expect("creates");
     let twice = db.transaction(async |tx| {
         tx.execute_unprepared("INSERT INTO a VALUES (1), (1)").await?;
         Ok::<_, Error>(())
     });
     twice.await.expect_err("refused at the commit");
-    let rows = db
-        .query_all_raw(Statement::from_string(db.backend(), "SELECT b FROM a"))
-        .await
-        .expect("reads");
+    let rows = db.query_all_raw(Statement::from_string(db.backend(), "SELECT b FROM a")).await.expect("reads");
     assert!(rows.is_empty());
 }

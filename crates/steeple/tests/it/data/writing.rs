@@ -29,13 +29,8 @@ fn with(mut row: Row, changes: &[(&str, Json)]) -> Row {
 }
 
 fn problems(error: RowsError) -> Vec<String> {
-    let RowsError::Fields(problems) = error else {
-        panic!("not about fields: {error:?}")
-    };
-    problems
-        .into_iter()
-        .map(|it| format!("{} {}", it.field, it.problem))
-        .collect()
+    let RowsError::Fields(problems) = error else { panic!("not about fields: {error:?}") };
+    problems.into_iter().map(|it| format!("{} {}", it.field, it.problem)).collect()
 }
 
 on_every_database! {
