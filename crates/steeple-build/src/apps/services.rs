@@ -122,7 +122,7 @@ fn implementation(
             });
         }
         Err(message) => {
-            problems.push(Problem::at(&place, format!("`{written}` serves {}, but {message}", declared.proto)))
+            problems.push(Problem::at(&place, format!("`{written}` serves {}, but {message}", declared.proto)));
         }
     }
 }

@@ -136,6 +136,7 @@ async fn answer(
     mut http: http::Request<Body>,
     arrived: Instant,
 ) -> Response {
+    // The context, and the call's record in it.
     let serves = entry.handler.is_some() || !Arc::ptr_eq(&entry, &shared.unknown);
     let metadata = take_metadata(&mut http, entry.handler.is_some());
     let given = metadata.get("x-request-id");
@@ -145,13 +146,15 @@ async fn answer(
     let call = Call::open_at(arrived, RequestId::of(given), entry.method.clone(), peer, user_agent);
     let deadline = timeout::deadline(&metadata, arrived, &shared.config);
 
-    let at = deadline.as_ref().ok().copied().flatten();
-    let cx = Context::new(Arc::new(call), metadata, at, shared.lent.clone());
+    let until = deadline.as_ref().ok().copied().flatten();
+    let cx = Context::new(Arc::new(call), metadata, until, shared.lent.clone());
     let limit = entry.wire.max_receive;
     let http = http.map(|body| Body::new(RequestBody::new(body, cx.clone(), limit)));
     let stop = if entry.lingers { &shared.lent.draining } else { &shared.stop };
-    let mut bounds = Bounds::new(at, stop.clone());
+    // Recover and deadline: `bounds` goes around all that may take time from here on, and on into the answer's body.
+    let mut bounds = Bounds::new(until, stop.clone());
 
+    // Record: the call is counted and among the running ones; the ticket's end is the call's end.
     let (place, in_flight) = Place::take(shared.clone());
     // A call that gets no row needs no room for one. One that waits in vain gets its row all the same, or is counted.
     let room = match shared.recorder.as_deref().filter(|_| entry.recorded) {
@@ -166,15 +169,18 @@ async fn answer(
     };
     let ticket = Ticket::new(cx.clone(), entry.clone(), place);
 
+    // A malformed deadline, no room for the row, too many calls (limit): the first of them ends the call here.
     let admitted = deadline.and(room).and_then(|()| admit(in_flight, &shared.config));
     let result = match admitted {
         Ok(()) if serves => {
+            // The site's interceptors, and innermost the method.
             let next = Next { entry, at: 0, routes };
             Bounded::new(next.run(Request::new(cx.clone(), http)), &mut bounds).await
         }
         Ok(()) => Err(Error::unimplemented(format!("there is no method {}", http.uri().path()))),
         Err(refused) => Err(refused),
     };
+    // On the way out: an error becomes a status, once.
     let mut response = result.unwrap_or_else(|error| refuse(&cx, error).into_http());
     if let (RequestId::Given(_), Some(id)) = (cx.request_id(), echo) {
         response.headers_mut().insert("x-request-id", id);
