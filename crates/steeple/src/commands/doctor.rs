@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{
     Failure,
-    out::{Out, counted},
+    out::{Out, counted, printable},
 };
 use crate::{
     config::{Config, Environment, Problems},
@@ -56,7 +56,7 @@ impl Checks {
                 Verdict::Warning => "warning",
                 Verdict::Failed => "FAILED",
             };
-            format!("{verdict:<8} {name:<14} {}\n", detail.replace('\n', &format!("\n{:24}", "")))
+            format!("{verdict:<8} {name:<14} {}\n", printable(detail).replace('\n', &format!("\n{:24}", "")))
         });
         let lines: String = lines.collect();
         let failed = self.checks.iter().filter(|check| check.verdict == Verdict::Failed).count();

@@ -1,6 +1,9 @@
 //! What a command prints: text for people, or one JSON value for programs.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    borrow::Cow,
+    io::{IsTerminal as _, Write as _},
+};
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -38,13 +41,38 @@ impl Out {
         if self.json {
             Self::text(&json!({ "error": why }).to_string());
         }
-        let _ = writeln!(std::io::stderr().lock(), "error: {why}");
+        let _ = writeln!(std::io::stderr().lock(), "error: {}", printable(why));
     }
 }
 
-/// Every value printed here has text keys, so it can be JSON.
+/// Every value printed here has text keys, so it can be JSON. What a terminal would obey is escaped in it.
 fn in_json<T: Serialize>(value: &T, write: impl FnOnce(&T) -> serde_json::Result<String>) -> String {
-    write(value).unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string())
+    let text = write(value).unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string());
+    if !text.contains(risky) {
+        return text;
+    }
+    // Only within strings can such a character stand, and there this is what JSON calls it.
+    text.chars().fold(String::new(), |text, letter| {
+        if risky(letter) {
+            format!("{text}\\u{:04x}", u32::from(letter))
+        } else {
+            text + letter.encode_utf8(&mut [0; 4])
+        }
+    })
+}
+
+/// The text without what a terminal would obey: somebody else may have chosen it.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(risky) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = |letter: char| if risky(letter) { letter.escape_default().to_string() } else { letter.to_string() };
+    Cow::Owned(text.chars().map(escaped).collect())
+}
+
+/// Control characters, but for the end of a line, and those that turn the direction of writing.
+fn risky(letter: char) -> bool {
+    letter != '\n' && (letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
 /// Whether standard error takes colours: it is a terminal, and `NO_COLOR` (<https://no-color.org>) is not set.

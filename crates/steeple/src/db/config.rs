@@ -51,6 +51,11 @@ impl Default for Config {
     }
 }
 
+/// Most connections of one pool: each costs memory before it is of any use.
+const MOST_CONNECTIONS: u32 = 10_000;
+/// Longest time of any key: what drivers compute with must not overflow.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
 impl Config {
     /// What is wrong with the values, as (key, sentence). Empty when nothing is; whether the database is there shows
     /// when connecting.
@@ -59,12 +64,21 @@ impl Config {
         if super::Address::new(self.url.as_str()).backend().is_none() {
             wrong.push(("url", "names no known database; begin it with sqlite://, postgres:// or mysql://".to_owned()));
         }
-        if self.max_connections == Some(0) {
-            wrong.push(("max_connections", "must be above 0".to_owned()));
+        if self.max_connections.is_some_and(|most| !(1..=MOST_CONNECTIONS).contains(&most)) {
+            wrong.push(("max_connections", format!("must be between 1 and {MOST_CONNECTIONS}")));
         }
         if self.acquire_timeout.is_zero() {
             wrong.push(("acquire_timeout", "must be longer than 0s".to_owned()));
         }
+        let times = [
+            ("acquire_timeout", self.acquire_timeout),
+            ("busy_timeout", self.busy_timeout),
+            ("idle_test_after", self.idle_test_after),
+            ("idle_timeout", self.idle_timeout),
+            ("max_lifetime", self.max_lifetime),
+        ];
+        let long = times.iter().filter(|(_, time)| *time > LONGEST);
+        wrong.extend(long.map(|(key, _)| (*key, "must be at most 7 days".to_owned())));
         wrong
     }
 }

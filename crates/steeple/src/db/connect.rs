@@ -49,6 +49,7 @@ fn remote_pool<D: Database>(config: &Config, workers: usize) -> PoolOptions<D> {
         .idle_timeout(config.idle_timeout)
         .max_lifetime(config.max_lifetime)
         .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(idle::<D>(connection)))
         .before_acquire(move |connection: &mut D::Connection, seen| {
             Box::pin(async move {
                 if seen.idle_for > idle_test_after {
@@ -58,6 +59,17 @@ fn remote_pool<D: Database>(config: &Config, workers: usize) -> PoolOptions<D> {
                 Ok(true)
             })
         })
+}
+
+/// Whether a connection that comes back may be lent again: not when it is still within a transaction, because the
+/// commit and the rollback after it failed (a full disk). Its next transaction would be a part of that one, and be lost
+/// with it; closing the connection ends it.
+async fn idle<D: Database>(connection: &mut D::Connection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // The rollback of a transaction that was dropped may be under way.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Connects once by `options`, within the acquire timeout, to learn the true reason when that fails: a pool would try

@@ -19,7 +19,7 @@ mod transaction;
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr};
 use sqlx::{MySqlPool, PgPool, SqlitePool};
 
 pub use self::{
@@ -71,8 +71,21 @@ impl Db {
     }
 
     /// Whether the database answers now: one `SELECT 1`, waiting for a connection at most
-    /// [`Config::acquire_timeout`].
+    /// [`Config::acquire_timeout`]. A SQLite file must also be where it was: open connections go on with a file that
+    /// has been removed, and everything they write is gone with them.
+    ///
+    /// # Errors
+    /// What the database says, or that its file is gone.
     pub async fn ping(&self) -> Result<(), DbErr> {
+        if let Some(Pool::Sqlite(pool)) = self.pool() {
+            let options = pool.connect_options();
+            let file = options.get_filename();
+            let memory = file.to_str().is_some_and(|name| name == ":memory:" || name.starts_with("file:"));
+            if !memory && !file.exists() {
+                let gone = format!("the database file {} is gone; what is written now is lost", file.display());
+                return Err(DbErr::Conn(RuntimeErr::Internal(gone)));
+            }
+        }
         self.execute_unprepared("SELECT 1").await.map(drop)
     }
 

@@ -42,8 +42,8 @@ impl Db {
             )
             .into()),
             (Err(error), Some(transaction)) => {
-                // The reason the work failed is worth more than that the rollback failed too: a connection that cannot
-                // roll back is closed, which rolls back.
+                // The reason the work failed is worth more than that the rollback failed too: a connection that is
+                // still within its transaction when it comes back to the pool is closed, which rolls back.
                 transaction.rollback().await.ok();
                 Err(error)
             }

@@ -47,11 +47,10 @@ impl HttpBody for RequestBody {
         let mut data = match ready!(Pin::new(&mut self.inner).poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(data))) => data,
             Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
-            Some(Err(status)) => {
-                if status.code() == Code::Cancelled {
-                    self.cx.break_off();
-                }
-                return Poll::Ready(Some(Err(status)));
+            // Whatever HTTP/2 calls it (a reset, a connection that ended), the client left in the middle of its request.
+            Some(Err(_)) => {
+                self.cx.break_off();
+                return Poll::Ready(Some(Err(Status::cancelled("the client left before the end"))));
             }
             None => return Poll::Ready(None),
         };

@@ -9,7 +9,7 @@ use crate::{
     Context,
     error::{Error, Result},
     method::Method,
-    record::metrics::MethodMetrics,
+    record::{metrics::MethodMetrics, shortened},
     service::{Handler, Wire},
 };
 
@@ -160,9 +160,9 @@ impl Next {
                     Err(never) => match never {},
                 }
             }),
-            (None, None) => {
-                Box::pin(async move { Err(Error::unimplemented(format!("there is no method {}", http.uri().path()))) })
-            }
+            (None, None) => Box::pin(async move {
+                Err(Error::unimplemented(format!("there is no method {}", shortened(http.uri().path(), 200))))
+            }),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     context::Lent,
     db::Db,
     error::{Error, Result},
-    record::{Call, RequestId, recorder::Recorder},
+    record::{Call, RequestId, recorder::Recorder, shortened},
 };
 
 /// What all calls of a server share.
@@ -156,7 +156,8 @@ async fn answer(
 
     // Record: the call is counted and among the running ones; the ticket's end is the call's end.
     let (place, in_flight) = Place::take(shared.clone());
-    // A call that gets no row needs no room for one. One that waits in vain gets its row all the same, or is counted.
+    // A call that gets no row needs no room for one. One that waits in vain gets its row all the same, or is counted;
+    // a client that leaves while it waits here was never answered and leaves no trace.
     let room = match shared.recorder.as_deref().filter(|_| entry.recorded) {
         Some(recorder) => {
             let room = async {
@@ -177,7 +178,7 @@ async fn answer(
             let next = Next { entry, at: 0, routes };
             Bounded::new(next.run(Request::new(cx.clone(), http)), &mut bounds).await
         }
-        Ok(()) => Err(Error::unimplemented(format!("there is no method {}", http.uri().path()))),
+        Ok(()) => Err(Error::unimplemented(format!("there is no method {}", shortened(http.uri().path(), 200)))),
         Err(refused) => Err(refused),
     };
     // On the way out: an error becomes a status, once.

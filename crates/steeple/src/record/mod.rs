@@ -25,6 +25,7 @@ pub mod table;
 mod tally;
 mod writer;
 
+pub(crate) use call::shortened;
 pub use call::{Call, Caller, MESSAGE_LIMIT, Outcome, REQUEST_ID_LIMIT, RequestId, State};
 pub use config::{Config, ConsoleLines, Format, OnFull};
 pub use log::{RequestLog, RequestLogRow};

@@ -92,6 +92,9 @@ impl Default for Config {
     }
 }
 
+/// Most threads that run calls: each is a stack and a share of the cores.
+const MOST_WORKERS: usize = 1024;
+
 impl Config {
     /// The address of the HTTP listener, `None` when it is off.
     pub fn http_address(&self) -> Option<&str> {
@@ -126,6 +129,9 @@ impl Config {
                 )),
                 _ => {}
             }
+        }
+        if self.max_workers > MOST_WORKERS {
+            wrong.push(("max_workers", format!("must be at most {MOST_WORKERS}, or 0 for one per core")));
         }
         let above_zero = [
             ("max_receive_message_bytes", self.max_receive_message_bytes),

@@ -1,15 +1,19 @@
 //! SQLite: a file with a write-ahead log, or memory.
 
-use std::{path::Path, str::FromStr as _};
+use std::{
+    path::Path,
+    str::FromStr as _,
+    time::{Duration, Instant},
+};
 
 use sea_orm::SqlxSqliteConnector;
 use sqlx::{
-    ConnectOptions as _, Sqlite,
+    ConnectOptions as _, Connection as _, Sqlite, SqliteConnection,
     pool::PoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{probe, size};
+use super::{idle, probe, size};
 use crate::db::{Address, Config, ConnectError, Db};
 
 pub(super) async fn connect(config: &Config, workers: usize, address: &Address) -> Result<Db, ConnectError> {
@@ -37,6 +41,7 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
     // Connections to a file do not go stale, so nothing is tested and nothing expires.
     let pool = PoolOptions::<Sqlite>::new()
         .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(idle::<Sqlite>(connection)))
         .acquire_timeout(config.acquire_timeout)
         .idle_timeout(None)
         .max_lifetime(None);
@@ -45,10 +50,30 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
         let pool = pool.max_connections(1).min_connections(1);
         pool.connect_with(options).await.map_err(|cause| ConnectError::of_sqlite(address, cause))?
     } else {
+        alone(&options, config.busy_timeout).await;
         probe::<Sqlite>(&options, config, address).await?;
         pool.max_connections(size(config, workers, 2, (4, 16))).connect_lazy_with(options)
     };
     Ok(Db::Pool(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
+}
+
+/// Giving a new file its write-ahead log needs the file alone for a moment, and SQLite does not wait for that: programs
+/// that start together try again. What else may be wrong is told by [`probe`].
+async fn alone(options: &SqliteConnectOptions, patience: Duration) {
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        match SqliteConnection::connect_with(options).await {
+            Ok(connection) => {
+                connection.close().await.ok();
+                return;
+            }
+            // SQLITE_BUSY and SQLITE_BUSY_RECOVERY
+            Err(sqlx::Error::Database(busy)) if matches!(busy.code().as_deref(), Some("5" | "261")) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(_) => return,
+        }
+    }
 }
 
 fn is_memory(url: &str) -> bool {

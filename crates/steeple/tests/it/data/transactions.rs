@@ -5,7 +5,10 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, Statement};
 use steeple::{
     Code, Db, Error,
-    db::migrate::{Migration, up},
+    db::{
+        Config,
+        migrate::{Migration, up},
+    },
 };
 use tokio::sync::oneshot;
 
@@ -200,4 +203,25 @@ async fn a_failed_commit_is_an_error() {
     twice.await.expect_err("refused at the commit");
     let rows = db.query_all_raw(Statement::from_string(db.backend(), "SELECT b FROM a")).await.expect("reads");
     assert!(rows.is_empty());
+}
+
+/// A commit and a rollback that both fail (a full disk) leave the driver thinking that the transaction goes on; what the
+/// next ones commit on that connection would be lost with it.
+#[tokio::test]
+async fn a_connection_that_cannot_end_its_transaction_is_not_used_again() {
+    let database = Database::sqlite().await.expect("a file");
+    let one = Config { max_connections: Some(1), ..database.config() };
+    let db = Db::connect(&one, 1).await.expect("connects");
+    up(&db, &[Migration::new("test", "0001_counter", Counter)]).await.expect("migrates");
+    let failed = db.transaction(async |tx| {
+        add(&tx, 1).await?;
+        // Behind the driver's back: its own COMMIT and ROLLBACK now find no transaction.
+        tx.execute_unprepared("ROLLBACK").await?;
+        Ok::<_, Error>(())
+    });
+    failed.await.expect_err("nothing to commit");
+    for _ in 0..3 {
+        db.transaction(async |tx| add(&tx, 5).await).await.expect("a new connection");
+    }
+    assert_eq!(sum(&database.connect().await).await, 15);
 }
