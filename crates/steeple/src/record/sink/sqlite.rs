@@ -51,9 +51,6 @@ impl Sink {
         let connection = Connection::open_with_flags(file, flags).map_err(failure)?;
         connection.busy_timeout(BUSY).map_err(failure)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(failure)?;
-        // Pages until a checkpoint copies them into the file, four times the default: the ends of table and indexes are
-        // written again with every batch, and are copied once.
-        connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(failure)?;
         Ok(Self { connection, created: Stamps::default(), completed: Stamps::default() })
     }
 
