@@ -138,7 +138,7 @@ async fn answer(
 ) -> Response {
     // The context, and the call's record in it.
     let serves = entry.handler.is_some() || !Arc::ptr_eq(&entry, &shared.unknown);
-    let metadata = take_metadata(&mut http, entry.handler.is_some());
+    let metadata = take_metadata(&mut http, &entry);
     let given = metadata.get("x-request-id");
     let echo = given.cloned();
     let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
@@ -205,16 +205,21 @@ fn admit(in_flight: usize, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// The call's metadata. Our own methods read them from the context: tonic needs only the two about compression back.
-fn take_metadata(http: &mut http::Request<Body>, ours: bool) -> HeaderMap {
-    if !ours {
+/// The call's metadata. Our own methods read them from the context: tonic needs only the two about compression back, and
+/// the second only where an answer may be compressed.
+fn take_metadata(http: &mut http::Request<Body>, entry: &Entry) -> HeaderMap {
+    if entry.handler.is_none() {
         return http.headers().clone();
     }
     let metadata = std::mem::take(http.headers_mut());
-    for key in ["grpc-encoding", "grpc-accept-encoding"] {
+    let mut give_back = |key: &'static str| {
         if let Some(value) = metadata.get(key) {
             http.headers_mut().insert(key, value.clone());
         }
+    };
+    give_back("grpc-encoding");
+    if !entry.wire.compression.is_empty() {
+        give_back("grpc-accept-encoding");
     }
     metadata
 }

@@ -28,6 +28,7 @@ pub struct Model {
     #[sea_orm(column_type = "String(StringLen::N(200))")]
     pub method_name: String,
     /// [`method_key`](crate::method::method_key) of the two, which is what is indexed.
+    #[serde(skip)]
     pub method_key: i64,
     /// The path: `/crypto.CryptoService/GetCoin`.
     #[sea_orm(column_type = "String(StringLen::N(400))")]

@@ -22,6 +22,10 @@ pub(super) const INSERT: &str = "INSERT INTO steeple_request_log (id, request_id
     request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
     duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
     completed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// Parameters of one row of [`INSERT`].
+const PARAMETERS: usize = 22;
+/// Rows of one statement: opening the table and its indexes once for so many saves a fifth of what a row costs.
+const MANY: usize = 16;
 pub(super) const UPDATE: &str = "UPDATE steeple_request_log SET request_size = ?, response_size = ?, \
     request_messages = ?, response_messages = ?, status = ?, grpc_status_code = ?, error_message = ?, duration_ms = ?, \
     duration_us = ?, user_id = ?, api_key_id = ?, is_authenticated = ?, completed_at = ? WHERE id = ? AND request_id = ?";
@@ -40,6 +44,7 @@ pub(super) const DELETE_STATS: &str = "DELETE FROM steeple_request_stats WHERE p
 
 pub(in crate::record) struct Sink {
     connection: Connection,
+    insert_many: String,
     created: Stamps,
     completed: Stamps,
 }
@@ -51,7 +56,7 @@ impl Sink {
         let connection = Connection::open_with_flags(file, flags).map_err(failure)?;
         connection.busy_timeout(BUSY).map_err(failure)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(failure)?;
-        Ok(Self { connection, created: Stamps::default(), completed: Stamps::default() })
+        Ok(Self { connection, insert_many: insert_many(), created: Stamps::default(), completed: Stamps::default() })
     }
 
     pub(super) fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, Failure> {
@@ -59,32 +64,46 @@ impl Sink {
     }
 
     fn try_write(&mut self, batch: &Batch<'_>) -> rusqlite::Result<Vec<i64>> {
-        let Self { connection, created, completed } = self;
+        let Self { connection, insert_many, created, completed } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut ids = Vec::new();
         {
-            let mut insert = transaction.prepare(INSERT)?;
+            let mut insert = transaction.prepare_cached(INSERT)?;
+            let mut insert_many = transaction.prepare_cached(insert_many)?;
             let mut id = first_id(transaction.query_row(LAST_ID, (), |row| row.get(0))?);
             let mut update = None;
             let mut scratch = Scratch::default();
+            let mut new = Vec::with_capacity(batch.closed.len());
             for call in batch.closed {
                 if let Some(id) = written(call) {
                     let update = match &mut update {
                         Some(update) => update,
-                        none => none.insert(transaction.prepare(UPDATE)?),
+                        none => none.insert(transaction.prepare_cached(UPDATE)?),
                     };
                     if update_row(update, id, &Row::of(call, &mut scratch), completed)? == 1 {
                         continue;
                     }
                 }
-                insert_row(&mut insert, id.take(), call, &mut scratch, created, completed)?;
+                new.push(call);
+            }
+            let (many, rest) = new.as_chunks::<MANY>();
+            for calls in many {
+                for (place, call) in calls.iter().enumerate() {
+                    bind_row(&mut insert_many, place, id.take(), call, &mut scratch, created, completed)?;
+                }
+                insert_many.raw_execute()?;
+            }
+            for call in rest {
+                bind_row(&mut insert, 0, id.take(), call, &mut scratch, created, completed)?;
+                insert.raw_execute()?;
             }
             for call in batch.pending {
-                insert_row(&mut insert, id.take(), call, &mut scratch, created, completed)?;
+                bind_row(&mut insert, 0, id.take(), call, &mut scratch, created, completed)?;
+                insert.raw_execute()?;
                 ids.push(transaction.last_insert_rowid());
             }
             if !batch.stats.is_empty() {
-                let mut stats = transaction.prepare(STATS)?;
+                let mut stats = transaction.prepare_cached(STATS)?;
                 for row in batch.stats {
                     stats_row(&mut stats, row)?;
                 }
@@ -104,6 +123,12 @@ impl Sink {
     }
 }
 
+/// [`INSERT`] with [`MANY`] rows.
+fn insert_many() -> String {
+    let (_, row) = INSERT.split_once("VALUES ").expect("an insert has values");
+    format!("{INSERT}{}", format!(", {row}").repeat(MANY - 1))
+}
+
 /// The id of the first row of a transaction: the present, unless the ids are ahead of it. The others get the next ones
 /// from SQLite itself.
 pub(super) fn first_id(last: Option<i64>) -> Option<i64> {
@@ -111,8 +136,10 @@ pub(super) fn first_id(last: Option<i64>) -> Option<i64> {
     (now > last.unwrap_or_default()).then_some(now)
 }
 
-fn insert_row(
+/// Binds one row of an insert, the one at `place`.
+fn bind_row(
     insert: &mut Statement<'_>,
+    place: usize,
     id: Option<i64>,
     call: &Call,
     scratch: &mut Scratch,
@@ -120,29 +147,30 @@ fn insert_row(
     completed: &mut Stamps,
 ) -> rusqlite::Result<()> {
     let row = Row::of(call, scratch);
-    insert.raw_bind_parameter(1, id)?;
-    insert.raw_bind_parameter(2, row.request_id)?;
-    insert.raw_bind_parameter(3, row.service_name)?;
-    insert.raw_bind_parameter(4, row.method_name)?;
-    insert.raw_bind_parameter(5, row.method_key)?;
-    insert.raw_bind_parameter(6, row.request_size)?;
-    insert.raw_bind_parameter(7, row.response_size)?;
-    insert.raw_bind_parameter(8, row.request_messages)?;
-    insert.raw_bind_parameter(9, row.response_messages)?;
-    insert.raw_bind_parameter(10, row.status)?;
-    insert.raw_bind_parameter(11, row.grpc_status_code)?;
-    insert.raw_bind_parameter(12, row.error_message.as_deref())?;
-    insert.raw_bind_parameter(13, row.duration_ms)?;
-    insert.raw_bind_parameter(14, row.duration_us)?;
-    insert.raw_bind_parameter(15, row.user_id)?;
-    insert.raw_bind_parameter(16, row.api_key_id)?;
-    insert.raw_bind_parameter(17, row.is_authenticated)?;
-    insert.raw_bind_parameter(18, row.client_ip)?;
-    insert.raw_bind_parameter(19, row.user_agent.as_deref())?;
-    insert.raw_bind_parameter(20, row.peer)?;
-    insert.raw_bind_parameter(21, created.text(row.created_at))?;
-    insert.raw_bind_parameter(22, row.completed_at.map(|time| completed.text(time)))?;
-    insert.raw_execute().map(drop)
+    let at = place * PARAMETERS;
+    insert.raw_bind_parameter(at + 1, id)?;
+    insert.raw_bind_parameter(at + 2, row.request_id)?;
+    insert.raw_bind_parameter(at + 3, row.service_name)?;
+    insert.raw_bind_parameter(at + 4, row.method_name)?;
+    insert.raw_bind_parameter(at + 5, row.method_key)?;
+    insert.raw_bind_parameter(at + 6, row.request_size)?;
+    insert.raw_bind_parameter(at + 7, row.response_size)?;
+    insert.raw_bind_parameter(at + 8, row.request_messages)?;
+    insert.raw_bind_parameter(at + 9, row.response_messages)?;
+    insert.raw_bind_parameter(at + 10, row.status)?;
+    insert.raw_bind_parameter(at + 11, row.grpc_status_code)?;
+    insert.raw_bind_parameter(at + 12, row.error_message.as_deref())?;
+    insert.raw_bind_parameter(at + 13, row.duration_ms)?;
+    insert.raw_bind_parameter(at + 14, row.duration_us)?;
+    insert.raw_bind_parameter(at + 15, row.user_id)?;
+    insert.raw_bind_parameter(at + 16, row.api_key_id)?;
+    insert.raw_bind_parameter(at + 17, row.is_authenticated)?;
+    insert.raw_bind_parameter(at + 18, row.client_ip)?;
+    insert.raw_bind_parameter(at + 19, row.user_agent.as_deref())?;
+    insert.raw_bind_parameter(at + 20, row.peer)?;
+    insert.raw_bind_parameter(at + 21, created.text(row.created_at))?;
+    insert.raw_bind_parameter(at + 22, row.completed_at.map(|time| completed.text(time)))?;
+    Ok(())
 }
 
 fn update_row(update: &mut Statement<'_>, id: i64, row: &Row<'_>, completed: &mut Stamps) -> rusqlite::Result<usize> {
