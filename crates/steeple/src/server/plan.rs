@@ -84,6 +84,7 @@ impl Plan {
         let services: Vec<_> =
             services.into_iter().map(|found| planned(server, &methods, found, &mut problems)).collect();
         unused(server, &services, &mut problems);
+        skipping_nothing(&config.log.skip, &methods, &services, &mut problems);
         if problems.is_empty() { Ok(Self { services, skipped: found.skipped }) } else { Err(problems) }
     }
 
@@ -126,6 +127,24 @@ fn unused(server: &Server, services: &[PlannedService], problems: &mut Vec<Strin
             problems.push(format!(
                 "interceptor {} is for {only}, which is not served; the services are: {}",
                 placed.link.name,
+                names.join(", ")
+            ));
+        }
+    }
+}
+
+/// Likewise a name in `log.skip`. What the site's descriptors or ours declare may be skipped without being served.
+fn skipping_nothing(skip: &[String], methods: &Methods, services: &[PlannedService], problems: &mut Vec<String>) {
+    for name in skip {
+        let (service, method) = name.split_once('/').map_or((name.as_str(), None), |(left, right)| (left, Some(right)));
+        let known = match methods.service(service) {
+            Some(info) => method.is_none_or(|method| info.methods.iter().any(|known| known.name == method)),
+            None => services.iter().any(|planned| planned.found.name == service),
+        };
+        if !known {
+            let names: Vec<_> = services.iter().map(|planned| planned.found.name).collect();
+            problems.push(format!(
+                "log.skip names {name}, which there is not; write a service or service/method; the services are: {}",
                 names.join(", ")
             ));
         }

@@ -315,3 +315,25 @@ async fn descriptors_that_do_not_decode_are_refused() {
     let problems = plan(site, |_| ()).unwrap_err();
     assert!(problems[0].starts_with("the site's descriptors do not decode"), "{problems:?}");
 }
+
+#[tokio::test]
+async fn a_name_to_skip_in_the_log_that_is_no_service_or_method_is_refused() {
+    for (name, known) in [
+        ("trial.v1.Trial", true),
+        ("trial.v1.Trial/Unary", true),
+        ("grpc.health.v1.Health/Check", true),
+        ("trial.v1.Trial/Missing", false),
+        ("Unary", false),
+    ] {
+        let problems = plan(trial::site(), |config| {
+            config.server.health = false;
+            config.log.skip = vec![name.to_owned()];
+        });
+        match problems {
+            Ok(_) => assert!(known, "{name}"),
+            Err(problems) => {
+                assert!(!known && problems[0].starts_with(&format!("log.skip names {name},")), "{problems:?}")
+            }
+        }
+    }
+}
