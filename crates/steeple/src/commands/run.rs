@@ -165,7 +165,7 @@ fn first_call(proposed: &[(&str, &str)], plan: &Plan, grpc: SocketAddr) -> Optio
     };
     let host = if grpc.ip().is_unspecified() { format!("127.0.0.1:{}", grpc.port()) } else { grpc.to_string() };
     let json = json.replace('\'', r"'\''");
-    Some(format!("npx @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '{json}' http://{host}{path}"))
+    Some(format!("npx -y @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '{json}' http://{host}{path}"))
 }
 
 /// SIGTERM and Ctrl-C, each as often as it comes.
