@@ -332,7 +332,7 @@ async fn a_name_to_skip_in_the_log_that_is_no_service_or_method_is_refused() {
         match problems {
             Ok(_) => assert!(known, "{name}"),
             Err(problems) => {
-                assert!(!known && problems[0].starts_with(&format!("log.skip names {name},")), "{problems:?}")
+                assert!(!known && problems[0].starts_with(&format!("log.skip names {name},")), "{problems:?}");
             }
         }
     }
