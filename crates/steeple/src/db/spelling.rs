@@ -7,7 +7,7 @@
 //! **`LIMIT ?`.** SeaORM binds the number of a `LIMIT`, `.one()` adds one each time. SQLite's planner looks at the bound
 //! value (`sqlite3ExprIsInteger` in `computeLimitRegisters`, since 3.46), marks the parameter as one the plan depends
 //! on, and thereafter any new binding of it expires the statement, that is, each call parses and plans it again; the
-//! statement cache is of no use. This is why a lookup by SeaORM cost twice one by sqlx. A `LIMIT` spelled as a number
+//! statement cache is of no use. It is one part of what a lookup by SeaORM costs beyond one by sqlx. A `LIMIT` spelled as a number
 //! is compiled once.
 //!
 //! Must never: touch a value that is not a moment, or a statement whose placeholders it cannot account for.
