@@ -213,6 +213,8 @@ async fn a_connection_that_cannot_end_its_transaction_is_not_used_again() {
     let one = Config { max_connections: Some(1), ..database.config() };
     let db = Db::connect(&one, 1).await.expect("connects");
     up(&db, &[Migration::new("test", "0001_counter", Counter)]).await.expect("migrates");
+    // A temporary table lives as long as its connection.
+    db.execute_unprepared("CREATE TEMP TABLE mark (n integer)").await.expect("marks the connection");
     let failed = db.transaction(async |tx| {
         add(&tx, 1).await?;
         // Behind the driver's back: its own COMMIT and ROLLBACK now find no transaction.
@@ -220,6 +222,7 @@ async fn a_connection_that_cannot_end_its_transaction_is_not_used_again() {
         Ok::<_, Error>(())
     });
     failed.await.expect_err("nothing to commit");
+    db.execute_unprepared("INSERT INTO mark VALUES (1)").await.expect_err("the marked connection is gone");
     for _ in 0..3 {
         db.transaction(async |tx| add(&tx, 5).await).await.expect("a new connection");
     }
