@@ -22,6 +22,7 @@ use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth::{Access, Principal, User},
     db::Db,
     error::{Error, Result},
     method::Method,
@@ -49,6 +50,8 @@ struct Inner {
     deadline: Option<Instant>,
     lent: Arc<Lent>,
     answer: Mutex<Answer>,
+    /// Who calls; set once, by authentication.
+    principal: OnceLock<Principal>,
     cancelled: OnceLock<CancellationToken>,
     /// The client broke off its half of the call. tonic tells that like an orderly end.
     broken_off: AtomicBool,
@@ -74,8 +77,15 @@ struct Answer {
 impl Context {
     pub(crate) fn new(call: Arc<Call>, metadata: HeaderMap, deadline: Option<Instant>, lent: Arc<Lent>) -> Self {
         let (answer, cancelled, broken_off) = (Mutex::default(), OnceLock::new(), AtomicBool::new(false));
-        let inner = Inner { call, metadata, deadline, lent, answer, cancelled, broken_off };
+        let principal = OnceLock::new();
+        let inner = Inner { call, metadata, deadline, lent, answer, principal, cancelled, broken_off };
         Self { inner: Arc::new(inner), transaction: None }
+    }
+
+    /// The same for this caller; for tests of services. Of no effect on a context that knows its caller.
+    pub fn of(self, principal: Principal) -> Self {
+        self.identified(principal);
+        self
     }
 
     /// A context outside any call, for tests of services: no peer, no deadline, these metadata.
@@ -124,6 +134,72 @@ impl Context {
     /// A stream that ends itself now lets its client reconnect elsewhere without an error.
     pub async fn draining(&self) {
         self.inner.lent.draining.cancelled().await;
+    }
+
+    // === who calls ===
+
+    /// Who calls. What the method's access rule asks for has been checked by then.
+    pub fn principal(&self) -> &Principal {
+        self.inner.principal.get().unwrap_or(&Principal::Anonymous)
+    }
+
+    /// The user who calls, or on whose behalf an API key does; `None` for an anonymous call (seed: `get_user`).
+    pub fn user(&self) -> Option<&User> {
+        self.principal().user().map(AsRef::as_ref)
+    }
+
+    /// The user who calls.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for an anonymous call.
+    pub fn require_user(&self) -> Result<&User> {
+        Access::Authenticated.check(self.principal())?;
+        self.user().ok_or_else(|| Error::unauthenticated("this method needs a caller who is logged in"))
+    }
+
+    /// Whether the caller is staff, or a superuser.
+    pub fn check_staff(&self) -> bool {
+        Access::Staff.check(self.principal()).is_ok()
+    }
+
+    /// The user who calls, if staff or superuser.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for an anonymous call, PERMISSION_DENIED for another user.
+    pub fn require_staff(&self) -> Result<&User> {
+        Access::Staff.check(self.principal())?;
+        self.require_user()
+    }
+
+    /// Whether the caller is a superuser.
+    pub fn check_superuser(&self) -> bool {
+        Access::Superuser.check(self.principal()).is_ok()
+    }
+
+    /// The user who calls, if superuser.
+    ///
+    /// # Errors
+    /// As [`Context::require_staff`].
+    pub fn require_superuser(&self) -> Result<&User> {
+        Access::Superuser.check(self.principal())?;
+        self.require_user()
+    }
+
+    /// Whether the caller has this permission: `crypto.add_coin`.
+    pub fn check_permission(&self, permission: &str) -> bool {
+        self.user().is_some_and(|user| user.has_permission(permission))
+    }
+
+    /// The user who calls, if they have this permission: `crypto.add_coin`.
+    ///
+    /// # Errors
+    /// As [`Context::require_staff`].
+    pub fn require_permission(&self, permission: &str) -> Result<&User> {
+        let user = self.require_user()?;
+        if user.has_permission(permission) {
+            return Ok(user);
+        }
+        Err(Error::permission_denied(format!("this needs the permission {permission}")))
     }
 
     // === metadata ===
@@ -211,6 +287,15 @@ impl Context {
     }
 
     // === for the pipeline ===
+
+    /// Authentication says who calls. Only the first one counts.
+    pub(crate) fn identified(&self, principal: Principal) {
+        if let Some(caller) = principal.caller() {
+            self.call().authenticated(caller);
+        }
+        // Set once by the pipeline; a test's own context may be told again, and stays with the first.
+        let _ = self.inner.principal.set(principal);
+    }
 
     pub(crate) fn call(&self) -> &Arc<Call> {
         &self.inner.call

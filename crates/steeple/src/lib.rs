@@ -30,7 +30,7 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`] |
+//! | pieces | [`method`], [`record`], [`auth`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
 //! | house | [`config`], [`app`], [`server`] |
 //! | doors | the command line |
@@ -43,6 +43,7 @@ pub mod error;
 pub mod db;
 pub mod model;
 
+pub mod auth;
 pub mod method;
 pub mod record;
 
@@ -58,6 +59,7 @@ pub mod server;
 mod commands;
 
 pub use app::{App, Setup, Site};
+pub use auth::{Access, Principal, User};
 pub use config::Config;
 pub use context::Context;
 pub use db::Db;

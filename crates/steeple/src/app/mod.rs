@@ -11,13 +11,14 @@ mod found;
 mod setup;
 mod site;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
 
 pub use found::{Found, FoundService, Skipped};
 pub use setup::Setup;
 pub use site::Site;
 
 use crate::{
+    auth::Access,
     db::{Db, migrate::Migration},
     error::Result,
     model::{ModelRows, Registered},
@@ -37,6 +38,7 @@ pub struct App {
     pub(crate) skipped: Vec<String>,
     pub(crate) first_run: Option<FirstRun>,
     pub(crate) first_call: Option<(&'static str, &'static str)>,
+    pub(crate) access: Vec<(Cow<'static, str>, Access)>,
 }
 
 /// A service that an app brings, not yet made.
@@ -59,6 +61,7 @@ impl App {
             skipped: vec![],
             first_run: None,
             first_call: None,
+            access: vec![],
         }
     }
 
@@ -110,6 +113,26 @@ impl App {
     /// its request as JSON. Without one, the first unary method is shown with an empty request.
     pub fn first_call(mut self, method: &'static str, json: &'static str) -> Self {
         self.first_call = Some((method, json));
+        self
+    }
+}
+
+impl App {
+    /// Says who may call methods of this app: of all its services (`*`), one (`orders.OrderService`) or one method
+    /// (`orders.OrderService/CreateOrder`). The rule that says more counts; of two equal ones the later. What no rule
+    /// covers is for authenticated callers, see `auth.require_auth`. A rule for nothing stops the start.
+    ///
+    /// ```
+    /// use steeple::{Access, App};
+    ///
+    /// pub fn app(app: App) -> App {
+    ///     app.access("*", Access::Authenticated)
+    ///         .access("orders.OrderService/ListAll", Access::Staff)
+    ///         .access("orders.OrderService/CancelOrder", Access::permission("orders.change_order"))
+    /// }
+    /// ```
+    pub fn access(mut self, methods: impl Into<Cow<'static, str>>, access: Access) -> Self {
+        self.access.push((methods.into(), access));
         self
     }
 }

@@ -1,4 +1,4 @@
-//! `methods`: every method, and the way of a call to it.
+//! `methods`: every method, who may call it, and the way of a call to it.
 
 use std::process::ExitCode;
 
@@ -35,10 +35,12 @@ pub(super) fn run(server: &Server, config: &Config, arguments: &Arguments, out: 
             [
                 planned.method.path.trim_start_matches('/').to_owned(),
                 planned.method.shape.to_string(),
+                planned.decision.access.to_string(),
+                planned.decision.access_from.clone(),
                 planned.chain.join(" > "),
             ]
         });
-        table(["method", "shape", "chain"], rows)
+        table(["method", "shape", "access", "says", "chain"], rows)
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,8 @@
 //!
 //! The default of a key is not here: it is what the section's `Config::default()` says.
 
+use crate::auth;
+
 /// A section of the file, with what the default file says above it.
 #[derive(Debug)]
 pub(super) struct Section {
@@ -226,6 +228,82 @@ pub(super) const SECTIONS: &[Section] = &[
                 "max_in_flight",
                 Kind::Whole,
                 "Calls in flight at once, over all connections. The surplus is refused with RESOURCE_EXHAUSTED. 0: no\nlimit.",
+            ),
+        ],
+    },
+    Section {
+        name: "auth",
+        doc: "Who may call, and how callers prove who they are.",
+        keys: &[
+            key(
+                "require_auth",
+                Kind::Switch,
+                "A method that no rule names needs an authenticated caller. Off: such a method keeps the site from\nstarting.",
+            ),
+            key(
+                "public_methods",
+                Kind::List,
+                "What anyone may call: \"crypto.CryptoService/GetCoin\", \"crypto.CryptoService\", \"crypto.*\", \"*\". An app's own\nrules weigh more.",
+            ),
+            key(
+                "secret_key",
+                Kind::Text,
+                "The site's secret key, which signs tokens (HS): at least 32 random bytes. Not set: in development and\ntest a random one that the database keeps; production refuses to start.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
+            )
+            .example("\"env:SECRET_KEY\"")
+            .secret(),
+            key("jwt_algorithm", Kind::Choice(&auth::ALGORITHMS), "What tokens made here are signed with."),
+            key(
+                "jwt_algorithms",
+                Kind::Choices(&auth::ALGORITHMS),
+                "What tokens may be signed with. Empty: jwt_algorithm alone.",
+            ),
+            key(
+                "jwt_signing_key",
+                Kind::Text,
+                "The private key in PEM that signs, for RS, PS, ES and EdDSA. HS signs with the secret key. A secret.",
+            )
+            .example("\"file:keys/2026.pem\"")
+            .secret(),
+            key("jwt_key_id", Kind::Text, "The kid of tokens made here.").example("\"2026\""),
+            key(
+                "jwt_verifying_keys",
+                Kind::Map,
+                "Keys that verify, by kid: public keys in PEM, or HMAC secrets; of other issuers, and retired ones of this\nsite. Secrets, such as { 2025 = \"file:keys/2025.pub.pem\" }.",
+            )
+            .secret(),
+            key("jwt_issuer", Kind::Text, "iss of tokens made here; when set, tokens must have it.").example("\"https://id.example.org\""),
+            key("jwt_audience", Kind::Text, "aud of tokens made here; when set, tokens must have it.").example("\"orders\""),
+            key("jwt_leeway", Kind::Duration, "How far the clocks of two machines may be apart."),
+            key("access_lifetime", Kind::Duration, "How long an access token is good."),
+            key("refresh_lifetime", Kind::Duration, "How long a refresh token is good; each can be used once."),
+            key(
+                "user_cache",
+                Kind::Duration,
+                "How long a user and their permissions are remembered. A change made by this process counts at once, one\nmade elsewhere within this time.",
+            ),
+            key(
+                "password_hasher",
+                Kind::Choice(&["argon2", "pbkdf2_sha256"]),
+                "The format of new password hashes, both Django's. All of Django's are read, and become this one at login.",
+            ),
+            key("password_checks", Kind::Whole, "Password checks at once; further logins wait. 0: as many as there are cores."),
+            key(
+                "login_attempts",
+                Kind::Whole,
+                "Failed logins of one user from one address within login_window before further ones are refused. 0: no\nlimit.",
+            ),
+            key("login_window", Kind::Duration, "The time that failed logins are counted for."),
+            key("api_key_header", Kind::Text, "The metadata key that carries an API key."),
+            key(
+                "api_key_cache",
+                Kind::Duration,
+                "How long an API key is remembered. A change made by this process counts at once, one made elsewhere within\nthis time.",
+            ),
+            key(
+                "accept_secret_key",
+                Kind::Switch,
+                "Take the secret key as an API key of the first active superuser. For development; production refuses to\nstart with it.",
             ),
         ],
     },

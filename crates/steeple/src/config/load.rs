@@ -8,7 +8,7 @@ use std::{ffi::OsString, path::Path};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, Origin, Origins, Problem, Problems, Settings,
+    Config, Environment, Origin, Origins, Problem, Problems, Settings,
     keys::{self, Key, Kind},
     read::{self, Files, Variables},
     secret,
@@ -48,13 +48,14 @@ impl Config {
         load.refuse_strangers(&tree);
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
-        let (calls, apps) = (section("calls"), section("apps"));
+        let (calls, auth, apps) = (section("calls"), section("auth"), section("apps"));
         let config = Self {
             env,
             server: load.typed("server", &server),
             database: load.typed("database", &database),
             log: load.typed("log", &log),
             calls: load.typed("calls", &calls),
+            auth: load.typed("auth", &auth),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -63,6 +64,7 @@ impl Config {
         load.refuse("database", config.database.validate());
         load.refuse("log", nonsense(&config.log));
         load.refuse("calls", config.calls.validate());
+        load.refuse("auth", config.auth.validate(env == Environment::Production));
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });
@@ -142,6 +144,10 @@ impl Loading<'_> {
 
     /// Replaces a reference by the secret it refers to; false when there is none.
     fn follow_secret(&mut self, section: &str, key: &Key, node: &mut Node) -> bool {
+        if let Node::Table(table) = node {
+            table.entries.retain(|_, node| self.follow_secret(section, key, node));
+            return true;
+        }
         let Node::Leaf(Leaf { value: Given::Typed(toml::Value::String(text)) | Given::Text(text), origin }) = node
         else {
             return true;

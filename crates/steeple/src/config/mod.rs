@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{db, interceptor, record, server};
+use crate::{auth, db, interceptor, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -44,6 +44,8 @@ pub struct Config {
     pub log: record::Config,
     /// `[calls]`.
     pub calls: interceptor::Config,
+    /// `[auth]`. Holds secrets.
+    pub auth: auth::Config,
     /// `[apps]`.
     pub apps: AppsConfig,
     /// `[settings.<app>]`.
@@ -109,10 +111,8 @@ impl Config {
         let mut shown = self.sections();
         for section in keys::SECTIONS {
             for key in section.keys.iter().filter(|key| key.secret) {
-                if let Some(toml::Value::String(text)) =
-                    shown.get_mut(section.name).and_then(|table| table.get_mut(key.name))
-                {
-                    *text = db::redacted(text);
+                if let Some(value) = shown.get_mut(section.name).and_then(|table| table.get_mut(key.name)) {
+                    redact(value);
                 }
             }
         }
@@ -130,8 +130,19 @@ impl Config {
             ("database".to_owned(), table(&self.database)),
             ("log".to_owned(), table(&self.log)),
             ("calls".to_owned(), table(&self.calls)),
+            ("auth".to_owned(), table(&self.auth)),
             ("apps".to_owned(), table(&self.apps)),
         ])
+    }
+}
+
+/// A URL without its password; nothing of any other secret.
+fn redact(value: &mut toml::Value) {
+    match value {
+        toml::Value::String(text) if text.contains("://") => *text = db::redacted(text),
+        toml::Value::String(text) => "***".clone_into(text),
+        toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| redact(value)),
+        _ => {}
     }
 }
 

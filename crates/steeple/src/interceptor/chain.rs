@@ -7,6 +7,7 @@ use tower::Service as _;
 
 use crate::{
     Context,
+    auth::Access,
     error::{Error, Result},
     method::Method,
     record::{metrics::MethodMetrics, shortened},
@@ -117,6 +118,8 @@ pub(crate) struct Link {
 pub(crate) struct Entry {
     pub method: Arc<Method>,
     pub metrics: Arc<MethodMetrics>,
+    /// What a caller must be.
+    pub access: Access,
     pub chain: Box<[Link]>,
     pub wire: Wire,
     /// `None`: the method belongs to a stock tonic service behind [`Routes`], or to nobody.

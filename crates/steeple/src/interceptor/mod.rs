@@ -4,7 +4,7 @@
 //! order, the same for all four shapes of method:
 //!
 //! ```text
-//! record → recover → deadline → [authenticate → authorize] → limit → the site's interceptors → decode → method
+//! record → recover → deadline → limit → authenticate → authorize → the site's interceptors → decode → method
 //! ```
 //!
 //! A site's own interceptors are a list per method, made at start, so that the order can be printed and tested. Each is
@@ -33,7 +33,7 @@ use tonic::{Status, metadata::MetadataMap};
 use crate::{Context, error::Error};
 
 /// The names of the rooms every method has, before the site's own interceptors.
-pub const ROOMS: [&str; 4] = ["record", "recover", "deadline", "limit"];
+pub const ROOMS: [&str; 6] = ["record", "recover", "deadline", "limit", "authenticate", "authorize"];
 
 /// The one place where an error becomes a status: closes the record with what the log may know, and gives the caller
 /// the public sentence, the details, the request id and the metadata that the method had set.

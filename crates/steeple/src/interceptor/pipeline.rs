@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     Context,
+    auth::Authenticator,
     context::Lent,
     db::Db,
     error::{Error, Result},
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub stock: HashMap<String, Arc<Entry>>,
     /// For a path that nobody serves.
     pub unknown: Arc<Entry>,
+    pub authenticator: Authenticator,
     pub recorder: Option<Arc<Recorder>>,
     pub config: Config,
     lent: Arc<Lent>,
@@ -54,13 +56,14 @@ impl Shared {
         catalog: HashMap<String, Arc<Entry>>,
         stock: HashMap<String, Arc<Entry>>,
         unknown: Arc<Entry>,
+        authenticator: Authenticator,
         recorder: Option<Arc<Recorder>>,
         db: Db,
         config: Config,
     ) -> Self {
         let lent = Arc::new(Lent { db, draining: CancellationToken::new() });
         let (stop, in_flight) = (CancellationToken::new(), AtomicUsize::new(0));
-        Self { catalog, stock, unknown, recorder, config, lent, stop, in_flight }
+        Self { catalog, stock, unknown, authenticator, recorder, config, lent, stop, in_flight }
     }
 
     /// Says that the server drains: health watchers and reflection streams end now, methods hear of it in their context.
@@ -170,8 +173,13 @@ async fn answer(
     };
     let ticket = Ticket::new(cx.clone(), entry.clone(), place);
 
-    // A malformed deadline, no room for the row, too many calls (limit): the first of them ends the call here.
+    // A malformed deadline, no room for the row, too many calls (limit): the first of them ends the call here, before
+    // it costs a look at its credential.
     let admitted = deadline.and(room).and_then(|()| admit(in_flight, &shared.config));
+    let admitted = match admitted {
+        Ok(()) if serves => identify(&shared, &entry, &cx, &mut bounds).await,
+        other => other,
+    };
     let result = match admitted {
         Ok(()) if serves => {
             // The site's interceptors, and innermost the method.
@@ -194,6 +202,19 @@ async fn answer(
         return response;
     }
     response.map(|body| Body::new(ResponseBody::new(body, ticket, bounds)))
+}
+
+/// Rooms "authenticate" and "authorize": who calls, and whether that one may call this method.
+async fn identify(shared: &Shared, entry: &Entry, cx: &Context, bounds: &mut Bounds) -> Result<()> {
+    let authenticator = &shared.authenticator;
+    let principal = match authenticator.at_once(cx.headers()) {
+        Some(known) => known?,
+        // Rare: what the caches do not know costs a query, and the call an allocation.
+        None => Bounded::new(Box::pin(authenticator.authenticate(cx.headers())), bounds).await?,
+    };
+    let authorized = principal.allows(&entry.method).and_then(|()| entry.access.check(&principal));
+    cx.identified(principal);
+    authorized
 }
 
 /// Room "limit": no more calls at once than the site wants.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::Server;
 use crate::{
     app::{Found, FoundService, Skipped},
-    config::Config,
+    auth::{Access, Decision, Policy},
+    config::{Config, Environment},
     interceptor::ROOMS,
     method::{Method, Methods},
 };
@@ -31,6 +32,21 @@ pub struct PlannedService {
     pub comment: String,
     /// Its methods; empty for a stock service without descriptors.
     pub methods: Vec<PlannedMethod>,
+    /// Who may call a stock service without descriptors.
+    #[serde(flatten)]
+    pub others: Option<Decision>,
+}
+
+impl PlannedService {
+    /// Its methods, as access rules see them; a service without descriptors has one, `*`.
+    fn named(&self) -> Vec<(&str, &str, &str)> {
+        let FoundService { app, name, .. } = &self.found;
+        let others = self.others.iter().map(|_| "*");
+        others
+            .chain(self.methods.iter().map(|planned| planned.method.name.as_str()))
+            .map(|method| (*app, *name, method))
+            .collect()
+    }
 }
 
 /// A method that will be served.
@@ -39,6 +55,9 @@ pub struct PlannedMethod {
     /// What its proto says.
     #[serde(flatten)]
     pub method: Arc<Method>,
+    /// Who may call it, and which rule says so.
+    #[serde(flatten)]
+    pub decision: Decision,
     /// The rooms a call goes through, in order: Steeple's own, then the site's interceptors.
     pub chain: Vec<Arc<str>>,
 }
@@ -81,8 +100,11 @@ impl Plan {
                 });
             }
         }
+        let policy = policy(server, config);
         let services: Vec<_> =
-            services.into_iter().map(|found| planned(server, &methods, found, &mut problems)).collect();
+            services.into_iter().map(|found| planned(server, &methods, &policy, found, &mut problems)).collect();
+        let named: Vec<_> = services.iter().flat_map(PlannedService::named).collect();
+        problems.extend(policy.problems(&named, |service| methods.service(service).is_some()));
         unused(server, &services, &mut problems);
         skipping_nothing(&config.log.skip, &methods, &services, &mut problems);
         if problems.is_empty() { Ok(Self { services, skipped: found.skipped }) } else { Err(problems) }
@@ -94,7 +116,30 @@ impl Plan {
     }
 }
 
-fn planned(server: &Server, methods: &Methods, found: FoundService, problems: &mut Vec<String>) -> PlannedService {
+/// Who may call what: as the apps say, as the configuration says, and what Steeple says of its own services.
+fn policy(server: &Server, config: &Config) -> Policy {
+    let mut policy = Policy::new(&config.auth);
+    for app in server.site.apps.iter().filter(|app| config.apps.enabled(app.label)) {
+        for (pattern, access) in &app.access {
+            policy.app(app.label, pattern, access.clone());
+        }
+    }
+    // Probes have no credential. What a production site serves is nobody's business but its callers'.
+    policy.steeple(super::health::NAME, Access::Public);
+    if config.env != Environment::Production {
+        policy.steeple(super::reflection::V1, Access::Public);
+        policy.steeple(super::reflection::V1ALPHA, Access::Public);
+    }
+    policy
+}
+
+fn planned(
+    server: &Server,
+    methods: &Methods,
+    policy: &Policy,
+    found: FoundService,
+    problems: &mut Vec<String>,
+) -> PlannedService {
     let info = methods.service(found.name);
     if info.is_none() && found.native {
         problems.push(format!(
@@ -106,10 +151,21 @@ fn planned(server: &Server, methods: &Methods, found: FoundService, problems: &m
         let rooms = ROOMS.into_iter().map(Arc::from);
         rooms.chain(server.chain(found.name, method).into_iter().map(|link| link.name)).collect::<Vec<_>>()
     };
-    let methods = info.into_iter().flat_map(|info| &info.methods);
+    // A method without a rule keeps the site from starting, see `Policy::problems`.
+    let decision = |method: &str| {
+        policy
+            .decide((found.app, found.name, method))
+            .unwrap_or_else(|| Decision { access: Access::Superuser, access_from: "no rule".to_owned() })
+    };
+    let methods = info.into_iter().flat_map(|info| &info.methods).map(|method| PlannedMethod {
+        method: method.clone(),
+        decision: decision(&method.name),
+        chain: chain(&method.name),
+    });
     PlannedService {
         comment: info.map(|info| info.comment.clone()).unwrap_or_default(),
-        methods: methods.map(|method| PlannedMethod { method: method.clone(), chain: chain(&method.name) }).collect(),
+        methods: methods.collect(),
+        others: info.is_none().then(|| decision("*")),
         found,
     }
 }

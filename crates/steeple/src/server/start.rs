@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     app::{FoundService, Setup},
+    auth::{Access, Authenticator},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
@@ -177,8 +178,9 @@ impl Server {
             max_send: server.max_send_message_bytes,
             compression: encodings(&server.compression),
         };
-        let entry = |method: Arc<Method>, handler: Option<Handler>, own: bool| {
+        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, own: bool| {
             Arc::new(Entry {
+                access,
                 metrics: metrics.method(&method),
                 chain: self.chain(&method.service, &method.name),
                 wire,
@@ -199,20 +201,22 @@ impl Server {
                     let error = Error::unimplemented(format!("it does not serve {}", method.path));
                     return Err(StartError::Service(planned.found.name.to_owned(), error));
                 }
-                catalog.insert(method.path.clone(), entry(method, handler, own));
+                let access = planned_method.decision.access.clone();
+                catalog.insert(method.path.clone(), entry(method, access, handler, own));
             }
             if let Some(path) = handlers.keys().next() {
                 let error = Error::unimplemented(format!("it serves {path}, which its proto does not declare"));
                 return Err(StartError::Service(planned.found.name.to_owned(), error));
             }
-            if planned.methods.is_empty() {
+            if let Some(decision) = &planned.others {
                 let method = Arc::new(Method::other(&format!("/{}/*", planned.found.name)));
-                stock.insert(planned.found.name.to_owned(), entry(method, None, own));
+                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, own));
             }
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
-        let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), None, false);
-        Ok(Shared::new(catalog, stock, unknown, recorder, db.clone(), config.calls.clone()))
+        let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
+        let authenticator = Authenticator::new(&config.auth);
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
     }
 }
 

@@ -6,19 +6,23 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 18] = [
     "error",
     "clock", // ground
     "db",
     "model", // data
     "method",
-    "record", // pieces
+    "record",
+    "auth",
+    "cache",
+    "signal", // pieces
     "context",
     "service",
     "interceptor",
     "stream", // wire
     "config",
     "app",
+    "login",
     "server",   // house
     "commands", // doors
 ];
