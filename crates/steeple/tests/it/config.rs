@@ -84,6 +84,7 @@ fn later_sources_win_key_by_key() {
             .file("steeple.production.toml", "[server]\nmax_workers = 2\nmax_connections = 2\nmax_concurrent_streams = 2")
             .file("steeple.test.toml", "[server]\nmax_workers = 9")
             .variable("STEEPLE_ENV", "production")
+            .variable("STEEPLE_AUTH__SECRET_KEY", "a secret of the test that has 32 bytes")
             .variable("STEEPLE_SERVER__MAX_CONNECTIONS", "3")
             .variable("STEEPLE_SERVER__MAX_CONCURRENT_STREAMS", "3")
     };
@@ -357,7 +358,10 @@ fn the_default_file_changes_nothing_and_uncommented_every_key_is_accepted() {
     assert_eq!(Site::new(file.as_str()).loaded().redacted(), Config::default().redacted());
 
     let uncommented = file.lines().map(uncomment).collect::<Vec<_>>().join("\n");
-    let config = Site::new(uncommented.as_str()).loaded();
+    let config = Site::new(uncommented.as_str())
+        .variable("SECRET_KEY", "a secret of the test that has 32 bytes")
+        .file("keys/2026.pem", "a key")
+        .loaded();
     let mut set = toml::from_str::<toml::Table>(&uncommented).unwrap();
     set.remove("settings");
     for (section, keys) in set {

@@ -114,13 +114,13 @@ fn the_plan_says_what_is_served_from_where_and_what_is_not_and_why() {
     let method = &plan.services[1].methods[0];
     assert_eq!((method.method.path.as_str(), method.method.shape.as_str()), ("/extra.Extra/Say", "unary"));
     let chain: Vec<_> = method.chain.iter().map(Arc::as_ref).collect();
-    assert_eq!(chain, ["record", "recover", "deadline", "limit", "passes", "only"]);
+    assert_eq!(chain, ["record", "recover", "deadline", "limit", "authenticate", "authorize", "passes", "only"]);
     assert_eq!(plan.methods().count(), 7);
 
     // The same, as `services --json` and `methods --json` print it.
     let json = serde_json::to_value(&plan).unwrap();
     assert_eq!(json["services"][1]["implementation"], EXTRA);
-    assert_eq!(json["services"][1]["methods"][0]["chain"][5], "only");
+    assert_eq!(json["services"][1]["methods"][0]["chain"][7], "only");
     assert_eq!(json["skipped"][0]["app"], "third");
 }
 

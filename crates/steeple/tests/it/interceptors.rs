@@ -93,8 +93,8 @@ async fn one_may_be_for_a_service_or_for_a_method_and_keeps_its_place() {
         let planned = house.running.plan.methods().find(|planned| planned.method.name == name).unwrap();
         planned.chain.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(chain("Unary"), "record recover deadline limit method all service");
-    assert_eq!(chain("Nothing"), "record recover deadline limit all service");
+    assert_eq!(chain("Unary"), "record recover deadline limit authenticate authorize method all service");
+    assert_eq!(chain("Nothing"), "record recover deadline limit authenticate authorize all service");
 }
 
 #[tokio::test]

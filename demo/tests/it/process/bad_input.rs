@@ -5,6 +5,9 @@ use std::{env, fs, net::TcpListener};
 use super::{command, json, text};
 use crate::databases::Database;
 
+/// Production refuses to start without one.
+const SECRET: &str = "a secret of the tests that has 32 bytes";
+
 /// The exit code and standard error of a command, which also has to print one JSON value with `--json`.
 fn refused(database: &Database, variables: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
     let run = |more: &[&str]| {
@@ -93,7 +96,8 @@ async fn a_database_that_is_not_migrated_is_no_internal_error() {
         assert_eq!(code, 1);
         assert!(said.contains("there is no request log in") && said.contains("run `migrate`"), "{said}");
     }
-    let (code, said) = refused(&database, &[("STEEPLE_ENV", "production")], &["run"]);
+    let (code, said) =
+        refused(&database, &[("STEEPLE_ENV", "production"), ("STEEPLE_AUTH__SECRET_KEY", SECRET)], &["run"]);
     assert_eq!(code, 1);
     assert!(
         said.starts_with("error: the database lacks 3 migrations (") && said.ends_with("): run `migrate` first\n"),
@@ -132,6 +136,7 @@ async fn doctor_reports_everything_that_is_wrong_at_once() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let variables = [
         ("STEEPLE_ENV", "production".to_owned()),
+        ("STEEPLE_AUTH__SECRET_KEY", SECRET.to_owned()),
         ("STEEPLE_SERVER__GRPC", taken.local_addr().unwrap().to_string()),
         ("STEEPLE_SERVER__HTTP", "off".to_owned()),
     ];

@@ -70,7 +70,19 @@ async fn json_has_the_keys_that_programs_rely_on() {
         names,
         ["GetCoin", "ListCoins", "SearchCoins", "GetWallet", "ListWallets", "Deposit", "Withdraw", "Transfer"]
     );
-    let method = ["chain", "comment", "deprecated", "input", "name", "output", "path", "service", "shape"];
+    let method = [
+        "access",
+        "access_from",
+        "chain",
+        "comment",
+        "deprecated",
+        "input",
+        "name",
+        "output",
+        "path",
+        "service",
+        "shape",
+    ];
     assert_eq!(keys(&methods[0]), method);
     assert_eq!(methods[0]["chain"][0], "record");
 
