@@ -9,8 +9,10 @@
 //! an error or a `Debug`.
 
 mod access;
+pub mod api_key;
 mod authenticator;
 mod config;
+pub mod migrations;
 mod pattern;
 mod policy;
 mod principal;
@@ -18,8 +20,10 @@ mod secret;
 mod user;
 
 pub use access::Access;
+pub use api_key::{ApiKey, ApiKeys};
 pub(crate) use authenticator::Authenticator;
 pub use config::{ALGORITHMS, Config, Hasher};
+pub use migrations::migrations;
 pub use policy::{Decision, Policy};
 pub use principal::Principal;
 pub use secret::Secret;

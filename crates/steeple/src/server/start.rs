@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::{FoundService, Setup},
-    auth::{Access, Authenticator},
+    auth::{self, Access, ApiKeys, Authenticator},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
@@ -100,6 +100,7 @@ impl Server {
         } else {
             None
         };
+        let keys = ApiKeys::new(db.clone(), &config.auth);
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
@@ -115,6 +116,7 @@ impl Server {
             plan,
             db,
             recorder,
+            keys,
             metrics,
             health,
             shared,
@@ -128,7 +130,7 @@ impl Server {
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
     pub fn migrations(&self) -> Vec<Migration> {
         let apps = self.site.apps.iter().flat_map(|app| app.migrations.iter().cloned());
-        record::migrations().into_iter().chain(apps).collect()
+        record::migrations().into_iter().chain(auth::migrations()).chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
