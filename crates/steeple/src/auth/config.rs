@@ -119,8 +119,9 @@ impl Config {
         }
     }
 
-    /// What is wrong with the values, as (key, sentence). Empty when nothing is. `production` is stricter.
-    pub fn validate(&self, production: bool) -> Vec<(&'static str, String)> {
+    /// What is wrong with the values, as (key, sentence). Empty when nothing is. Each environment
+    /// has its own.
+    pub fn validate(&self, production: bool, development: bool) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         let known = |name: &str| ALGORITHMS.contains(&name);
         let algorithms = || ALGORITHMS.join(", ");
@@ -154,10 +155,10 @@ impl Config {
             Some(secret) if secret.expose().is_empty() => wrong.push(("secret_key", "must not be empty".to_owned())),
             _ => {}
         }
-        if production && self.accept_secret_key {
+        if !development && self.accept_secret_key {
             wrong.push((
                 "accept_secret_key",
-                "opens the site to whoever has its secret key; it is for development only".to_owned(),
+                "opens the site to whoever has its secret key; it works with STEEPLE_ENV=development only".to_owned(),
             ));
         }
         for (key, time) in [("access_lifetime", self.access_lifetime), ("refresh_lifetime", self.refresh_lifetime)] {

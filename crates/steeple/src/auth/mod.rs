@@ -9,6 +9,7 @@
 //! an error or a `Debug`.
 
 mod access;
+pub mod api_key;
 mod authenticator;
 mod config;
 pub mod migrations;
@@ -22,8 +23,10 @@ mod user;
 pub mod users;
 
 pub use access::Access;
+pub use api_key::{ApiKey, ApiKeys};
 pub(crate) use authenticator::Authenticator;
 pub use config::{ALGORITHMS, Config, Hasher};
+pub use migrations::migrations;
 pub use policy::{Decision, Policy};
 pub use principal::Principal;
 pub use secret::Secret;

@@ -6,8 +6,10 @@
 //!
 //! Must never: do what a library function could do. A command reads, calls and prints.
 
+mod apikeys;
 mod changepassword;
 mod createsuperuser;
+
 mod doctor;
 mod logs;
 mod methods;
@@ -93,6 +95,9 @@ enum Command {
     /// Show totals, error rates and latencies of the last hours
     #[command(after_help = stats::EXAMPLE)]
     Stats(stats::Arguments),
+    /// Make, list, revoke and rotate API keys
+    #[command(name = "apikeys", after_help = apikeys::EXAMPLE)]
+    ApiKeys(apikeys::Arguments),
     /// Check the configuration, the database and the ports
     #[command(after_help = doctor::EXAMPLE)]
     Doctor,
@@ -177,6 +182,7 @@ impl Server {
             Command::ChangePassword(arguments) => runtime.block_on(changepassword::run(config, &arguments, out)),
             Command::Users(arguments) => runtime.block_on(users::run(config, &arguments, out)),
             Command::Logs(arguments) => runtime.block_on(logs::run(self, config, &arguments, out)),
+            Command::ApiKeys(arguments) => runtime.block_on(apikeys::run(self, config, &arguments, out)),
             Command::Stats(arguments) => runtime.block_on(stats::run(config, &arguments, out)),
             Command::Doctor | Command::DefaultConfig => Ok(ExitCode::SUCCESS),
         }

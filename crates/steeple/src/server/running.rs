@@ -19,6 +19,7 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
+    auth::ApiKeys,
     config::Config,
     db::Db,
     interceptor::Shared,
@@ -43,6 +44,7 @@ pub struct Running {
     config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
+    keys: ApiKeys,
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
@@ -66,6 +68,7 @@ pub(super) struct Parts {
     pub plan: Plan,
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
+    pub keys: ApiKeys,
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
@@ -77,7 +80,8 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let Parts { config, plan, db, recorder, keys, metrics, health, shared, answering, incoming, http, router } =
+            parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport =
@@ -88,13 +92,16 @@ impl Running {
             }
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
-        let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        let mut tasks = vec![
+            tokio::spawn(upkeep(metrics.clone(), draining.clone())),
+            tokio::spawn(keys.clone().keep_written(draining.clone())),
+        ];
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, checks, tasks }
+        Self { grpc, http, plan, config, db, recorder, keys, metrics, health, shared, draining, served, checks, tasks }
     }
 
     /// The database.
@@ -110,6 +117,11 @@ impl Running {
     /// The request log's writer; `None` when the log is off.
     pub fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.recorder.as_ref()
+    }
+
+    /// The site's API keys.
+    pub fn api_keys(&self) -> &ApiKeys {
+        &self.keys
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -147,6 +159,11 @@ impl Running {
             if timeout(AFTERMATH, self.quiet()).await.is_err() {
                 tracing::warn!("some connections did not close, leaving them");
             }
+        }
+        // Before its task is aborted, which may be writing.
+        let uses = self.keys.finish(AFTERMATH).await;
+        if uses > 0 {
+            tracing::error!(uses, "uses of api keys could not be written and are lost");
         }
         for task in &self.tasks {
             task.abort();

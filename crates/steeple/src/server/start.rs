@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
-    auth::{self, Access, Authenticator},
+    auth::{self, Access, ApiKeys, Authenticator},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
@@ -100,6 +100,7 @@ impl Server {
         } else {
             None
         };
+        let keys = ApiKeys::new(db.clone(), &config.auth);
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
@@ -115,6 +116,7 @@ impl Server {
             plan,
             db,
             recorder,
+            keys,
             metrics,
             health,
             shared,
@@ -130,7 +132,7 @@ impl Server {
         // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
-        record::migrations().into_iter().chain(auth::migrations::migrations()).chain(apps).collect()
+        record::migrations().into_iter().chain(auth::migrations()).chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.

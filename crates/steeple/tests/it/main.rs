@@ -6,6 +6,7 @@ mod databases;
 mod frames;
 mod trial;
 
+mod api_keys;
 mod calls;
 mod config;
 mod context;
