@@ -11,11 +11,15 @@
 mod access;
 mod authenticator;
 mod config;
+pub mod migrations;
+pub mod password;
 mod pattern;
 mod policy;
 mod principal;
 mod secret;
+pub mod tables;
 mod user;
+pub mod users;
 
 pub use access::Access;
 pub(crate) use authenticator::Authenticator;
@@ -23,4 +27,6 @@ pub use config::{ALGORITHMS, Config, Hasher};
 pub use policy::{Decision, Policy};
 pub use principal::Principal;
 pub use secret::Secret;
+pub(crate) use tables::refill;
 pub use user::User;
+pub use users::{NewUser, Profile, Users};
