@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    auth::Login,
     config::Config,
     db::Db,
     error::{Error, Result},
@@ -36,6 +37,7 @@ pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    pub(crate) login: Login,
 }
 
 impl Setup {

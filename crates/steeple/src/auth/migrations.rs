@@ -2,6 +2,9 @@
 //!
 //! Must never: change once released; add a migration instead.
 
+mod own;
+
+use self::own::{Table, refresh_token, secret};
 use super::tables::DjangoAuth;
 use crate::db::migrate::Migration;
 
@@ -10,5 +13,10 @@ pub const APP: &str = "steeple_auth";
 
 /// The migrations of identity, in their order.
 pub fn migrations() -> Vec<Migration> {
-    vec![Migration::new(APP, "0001_django_auth", DjangoAuth)]
+    let own = |name, statements| Migration::new(APP, name, Table { name, statements });
+    vec![
+        Migration::new(APP, "0001_django_auth", DjangoAuth),
+        own("0002_secret", secret),
+        own("0003_refresh_token", refresh_token),
+    ]
 }

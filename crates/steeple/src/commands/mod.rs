@@ -17,6 +17,7 @@ mod out;
 mod run;
 mod services;
 mod stats;
+mod token;
 mod users;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
@@ -87,6 +88,9 @@ enum Command {
     /// List the users
     #[command(after_help = users::EXAMPLE)]
     Users(users::Arguments),
+    /// Make tokens for a user, without their password
+    #[command(after_help = token::EXAMPLE)]
+    Token(token::Arguments),
     /// Show calls from the request log, newest first
     #[command(after_help = logs::EXAMPLE)]
     Logs(logs::Arguments),
@@ -176,6 +180,7 @@ impl Server {
             Command::CreateSuperuser(arguments) => runtime.block_on(createsuperuser::run(config, &arguments, out)),
             Command::ChangePassword(arguments) => runtime.block_on(changepassword::run(config, &arguments, out)),
             Command::Users(arguments) => runtime.block_on(users::run(config, &arguments, out)),
+            Command::Token(arguments) => runtime.block_on(token::run(config, &arguments, out)),
             Command::Logs(arguments) => runtime.block_on(logs::run(self, config, &arguments, out)),
             Command::Stats(arguments) => runtime.block_on(stats::run(config, &arguments, out)),
             Command::Doctor | Command::DefaultConfig => Ok(ExitCode::SUCCESS),

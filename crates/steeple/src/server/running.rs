@@ -19,6 +19,7 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
+    auth::Tokens,
     config::Config,
     db::Db,
     interceptor::Shared,
@@ -36,7 +37,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are; `None` when that is off.
+    /// Where `/healthz`, `/readyz`, `/metrics` and `/api/auth/…` are; `None` when that is off.
     pub http: Option<SocketAddr>,
     /// What is served.
     pub plan: Plan,
@@ -69,6 +70,7 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
+    pub tokens: Tokens,
     pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
@@ -77,7 +79,8 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let Parts { config, plan, db, recorder, metrics, health, shared, tokens, answering, incoming, http, router } =
+            parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport =
@@ -88,7 +91,8 @@ impl Running {
             }
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
-        let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        let mut tasks =
+            vec![tokio::spawn(upkeep(metrics.clone(), draining.clone())), tokio::spawn(tokens.sweep(draining.clone()))];
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
@@ -231,7 +235,8 @@ async fn upkeep(metrics: Arc<Metrics>, draining: CancellationToken) {
 }
 
 async fn serve_http(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the http listener ended");
     }
 }
