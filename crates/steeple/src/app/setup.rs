@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    auth::Identity,
     config::Config,
     db::Db,
     error::{Error, Result},
@@ -36,6 +37,7 @@ pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    pub(crate) identity: Identity,
 }
 
 impl Setup {
@@ -52,6 +54,11 @@ impl Setup {
     /// The site's configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

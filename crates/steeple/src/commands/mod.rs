@@ -19,6 +19,7 @@ mod out;
 mod run;
 mod services;
 mod stats;
+mod token;
 mod users;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
@@ -89,6 +90,9 @@ enum Command {
     /// List the users
     #[command(after_help = users::EXAMPLE)]
     Users(users::Arguments),
+    /// Make tokens for a user, without their password
+    #[command(after_help = token::EXAMPLE)]
+    Token(token::Arguments),
     /// Show calls from the request log, newest first
     #[command(after_help = logs::EXAMPLE)]
     Logs(logs::Arguments),
@@ -181,6 +185,7 @@ impl Server {
             Command::CreateSuperuser(arguments) => runtime.block_on(createsuperuser::run(config, &arguments, out)),
             Command::ChangePassword(arguments) => runtime.block_on(changepassword::run(config, &arguments, out)),
             Command::Users(arguments) => runtime.block_on(users::run(config, &arguments, out)),
+            Command::Token(arguments) => runtime.block_on(token::run(config, &arguments, out)),
             Command::Logs(arguments) => runtime.block_on(logs::run(self, config, &arguments, out)),
             Command::ApiKeys(arguments) => runtime.block_on(apikeys::run(self, config, &arguments, out)),
             Command::Stats(arguments) => runtime.block_on(stats::run(config, &arguments, out)),
