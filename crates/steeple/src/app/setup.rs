@@ -1,16 +1,19 @@
-//! What a service may have when it is made.
+//! What a service may have when it is made, and a receiver when it runs.
 
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use crate::{
+    cache::Cache,
     config::Config,
     db::Db,
     error::{Error, Result},
+    signal::Signals,
 };
 
-/// The running site, as a service sees it in its `new(setup: &Setup)`.
+/// The running site, as a service sees it in its `new(setup: &Setup)`, and a receiver of signals at each event. Cheap to
+/// clone.
 ///
 /// ```
 /// use steeple::{Result, Setup};
@@ -31,11 +34,13 @@ use crate::{
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    pub(crate) cache: Cache,
+    pub(crate) signals: Signals,
 }
 
 impl Setup {
@@ -52,6 +57,16 @@ impl Setup {
     /// The site's configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The site's cache.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Where events are sent outside of calls; within one, see [`Context::signal`](crate::Context::signal).
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

@@ -95,6 +95,13 @@ impl Metrics {
         })
     }
 
+    /// A counter of another part of the framework. Labels are words of the program, never a caller's.
+    pub(crate) fn counter(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+        let labels: Vec<_> = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect();
+        self.recorder.describe_counter(name.into(), None, help.into());
+        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+    }
+
     /// The text of `/metrics`, in the Prometheus text format, version 0.0.4.
     pub fn render(&self) -> String {
         self.handle.run_upkeep();

@@ -23,6 +23,7 @@ use crate::{
     db::Db,
     interceptor::Shared,
     record::{metrics::Metrics, recorder::Recorder},
+    signal::Deliveries,
 };
 
 /// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
@@ -46,6 +47,7 @@ pub struct Running {
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
+    deliveries: Deliveries,
     draining: CancellationToken,
     served: JoinHandle<()>,
     checks: JoinHandle<()>,
@@ -59,6 +61,8 @@ pub struct Stopped {
     pub cut: usize,
     /// Rows of the request log that could not be written.
     pub lost: u64,
+    /// Events that did not come to a receiver.
+    pub undelivered: usize,
 }
 
 pub(super) struct Parts {
@@ -69,6 +73,7 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
+    pub deliveries: Deliveries,
     pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::{FoundService, Setup},
     auth::{Access, Authenticator},
+    cache::Cache,
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
@@ -25,6 +26,7 @@ use crate::{
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
+    signal::{Receiver, Signals},
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -45,6 +47,8 @@ pub enum StartError {
     Listen(ListenError),
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
+    /// The cache cannot be used as the configuration says.
+    Cache(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -64,6 +68,7 @@ impl fmt::Display for StartError {
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
+            Self::Cache(error) => f.write_str(error),
             Self::Log(error) => write!(f, "the request log cannot be written: {error}"),
         }
     }
