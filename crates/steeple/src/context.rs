@@ -69,6 +69,12 @@ pub(crate) struct Lent {
     pub draining: CancellationToken,
 }
 
+impl Lent {
+    pub fn new(db: Db, cache: Cache, signals: Signals) -> Self {
+        Self { db, cache, signals, draining: CancellationToken::new() }
+    }
+}
+
 /// What the method says besides its messages.
 #[derive(Default)]
 struct Answer {
@@ -96,8 +102,7 @@ impl Context {
     /// nobody who receives signals.
     pub fn detached(method: Method, metadata: HeaderMap, db: Db) -> Self {
         let id = RequestId::of(metadata.get("x-request-id"));
-        let (cache, signals) = (Cache::in_memory(), Signals::unheard());
-        let lent = Lent { db, cache, signals, draining: CancellationToken::new() };
+        let lent = Lent::new(db, Cache::in_memory(), Signals::unheard());
         Self::new(Arc::new(Call::open(id, Arc::new(method), None, None)), metadata, None, Arc::new(lent))
     }
 

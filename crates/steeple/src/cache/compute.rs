@@ -21,7 +21,7 @@ use super::{
 use crate::error::Result;
 
 /// How long a caller waits for the computation of another one.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Between questions whether another node is done: the first wait, doubled up to the last.
 const WAITS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
 
@@ -55,12 +55,7 @@ impl Cache {
     /// # Errors
     /// What `compute` says. INTERNAL for a key that is empty or longer than 250 bytes, and for a value that JSON cannot
     /// express.
-    pub async fn get_or_compute<T, W>(
-        &self,
-        key: &str,
-        ttl: impl Into<Ttl>,
-        compute: impl FnOnce() -> W,
-    ) -> Result<T>
+    pub async fn get_or_compute<T, W>(&self, key: &str, ttl: impl Into<Ttl>, compute: impl FnOnce() -> W) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
         W: Future<Output = Result<T>>,
@@ -73,7 +68,7 @@ impl Cache {
         if let Some(value) = hit {
             return Ok(value);
         }
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.inner.patience;
         loop {
             let mut landing = match self.inner.flights.turn(key) {
                 Turn::Lead(lead) => return self.lead(lead, key, kept, until, ttl, compute).await,
@@ -191,5 +186,30 @@ impl Cache {
             tracing::warn!(key, size, largest, "a computed value is too large to be kept; said once a minute");
         }
         size <= largest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let mut cache = Cache::in_memory();
+        Arc::get_mut(&mut cache.inner).unwrap().patience = Duration::from_millis(50);
+        let stuck = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_compute::<i64, _>("key", LONG, pending).await }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(cache.get_or_compute("key", LONG, async || Ok(2)).await.unwrap(), 2);
+        stuck.abort();
+        // A computation that needs itself.
+        let itself = cache.get_or_compute("self", LONG, || cache.get_or_compute("self", LONG, async || Ok(3)));
+        assert_eq!(itself.await.unwrap(), 3);
     }
 }

@@ -22,7 +22,7 @@ mod redis;
 mod seldom;
 mod ttl;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -67,6 +67,8 @@ struct Inner {
     store: Store,
     flights: Flights,
     largest: usize,
+    /// How long a caller waits for the computation of another one.
+    patience: Duration,
     metrics: CacheMetrics,
     /// When it was last said that a value is too large.
     oversized: Seldom,
@@ -93,7 +95,10 @@ impl Cache {
         }
         let metrics = CacheMetrics::new(metrics);
         let (store, shown) = if config.url == config::MEMORY {
-            (Store::Memory(Memory::new(config.max_bytes)), format!("{}, {} bytes", config::MEMORY, config.max_bytes))
+            (
+                Store::Memory(Memory::new(config.max_bytes)),
+                format!("{}, at most {} bytes", config::MEMORY, config.max_bytes),
+            )
         } else {
             (Store::Redis(Redis::open(config, site, &metrics).await?), db::redacted(&config.url))
         };
@@ -109,7 +114,8 @@ impl Cache {
 
     fn over(store: Store, largest: usize, metrics: CacheMetrics, shown: String) -> Self {
         let (oversized, refused) = (Seldom::default(), Seldom::default());
-        let inner = Inner { store, flights: Flights::default(), largest, metrics, oversized, refused, shown };
+        let (flights, patience) = (Flights::default(), compute::PATIENCE);
+        let inner = Inner { store, flights, largest, patience, metrics, oversized, refused, shown };
         Self { inner: Arc::new(inner) }
     }
 
@@ -233,7 +239,7 @@ impl Cache {
     fn unanswered(&self, why: Unanswered) -> Error {
         match why {
             Unanswered::Away(why) => Error::unavailable("the cache is not available, try again")
-                .retry_after(std::time::Duration::from_secs(1))
+                .retry_after(Duration::from_secs(1))
                 .because(why.to_string()),
             Unanswered::Refused(error) => {
                 if self.inner.refused.now() {
@@ -271,5 +277,7 @@ fn written<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
 }
 
 fn read<T: DeserializeOwned>(bytes: &Bytes) -> Option<T> {
-    serde_json::from_slice(bytes).inspect_err(|error| tracing::debug!(%error, "a cached value is of another shape")).ok()
+    serde_json::from_slice(bytes)
+        .inspect_err(|error| tracing::debug!(%error, "a cached value is of another shape"))
+        .ok()
 }

@@ -26,7 +26,8 @@ use crate::{
     signal::Deliveries,
 };
 
-/// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
+/// How long calls may take to end after they were told to, signals to be delivered, and the log to be written, beyond the
+/// time to drain.
 const AFTERMATH: Duration = Duration::from_secs(5);
 /// How long connections without a call have to close while the server drains; what they were sent has left by then.
 const QUIET: Duration = Duration::from_secs(2);
@@ -82,7 +83,20 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let Parts {
+            config,
+            plan,
+            db,
+            recorder,
+            metrics,
+            health,
+            shared,
+            deliveries,
+            answering,
+            incoming,
+            http,
+            router,
+        } = parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport =
@@ -99,7 +113,22 @@ impl Running {
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, checks, tasks }
+        Self {
+            grpc,
+            http,
+            plan,
+            config,
+            db,
+            recorder,
+            metrics,
+            health,
+            shared,
+            deliveries,
+            draining,
+            served,
+            checks,
+            tasks,
+        }
     }
 
     /// The database.
@@ -136,8 +165,10 @@ impl Running {
     }
 
     /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
-    /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
+    /// `server.drain`, what still runs then ends with UNAVAILABLE, signals are delivered, the request log is written, the
+    /// database closed.
     pub async fn stop(mut self) -> Stopped {
+        let since = Instant::now();
         // A check that is under way must not have the last word.
         self.checks.abort();
         let _ = (&mut self.checks).await;
@@ -156,6 +187,11 @@ impl Running {
         for task in &self.tasks {
             task.abort();
         }
+        let undelivered =
+            self.deliveries.drain(self.config.server.drain.saturating_sub(since.elapsed()).max(AFTERMATH)).await;
+        if undelivered > 0 {
+            tracing::error!(events = undelivered, "signals could not be delivered in time and are lost");
+        }
         let lost = match &self.recorder {
             // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
             // end counts as dropped as well.
@@ -169,7 +205,7 @@ impl Running {
             tracing::error!(rows = lost, "rows of the request log could not be written and are lost");
         }
         self.db.close().await;
-        Stopped { cut, lost }
+        Stopped { cut, lost, undelivered }
     }
 
     /// Waits until every connection has closed, or no call was under way for a while: a peer that is gone without a word

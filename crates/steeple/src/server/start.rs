@@ -20,13 +20,14 @@ use crate::{
     auth::{Access, Authenticator},
     cache::Cache,
     config::{Config, Environment},
+    context::Lent,
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
-    signal::{Receiver, Signals},
+    signal::Signals,
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -107,7 +108,12 @@ impl Server {
         };
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
+        let cache = Cache::open(&config.cache, self.site.name, &metrics).await.map_err(StartError::Cache)?;
+        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        let receivers = self.site.received(&config.apps);
+        let receivers = receivers.map(|(app, received)| (received.make)(setup(app, &lent, &config))).collect();
+        let deliveries = lent.signals.deliver(receivers);
+        let shared = Arc::new(self.shared(&plan, &config, lent, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router = http::router(health.clone(), metrics.clone());
@@ -123,6 +129,7 @@ impl Server {
             metrics,
             health,
             shared,
+            deliveries,
             answering,
             incoming,
             http,
@@ -173,7 +180,7 @@ impl Server {
         &self,
         plan: &Plan,
         config: &Arc<Config>,
-        db: &Db,
+        lent: Lent,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
@@ -197,7 +204,7 @@ impl Server {
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config)?;
+            let mut handlers = handlers(&planned.found, &lent, config)?;
             let own = planned.found.app == "steeple";
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
@@ -221,7 +228,7 @@ impl Server {
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
         let authenticator = Authenticator::new(&config.auth);
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
 }
 
@@ -245,11 +252,21 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
+/// What a service or a receiver of an app may have.
+fn setup(app: &'static str, lent: &Lent, config: &Arc<Config>) -> Setup {
+    let Lent { db, cache, signals, .. } = lent;
+    Setup { app, db: db.clone(), config: config.clone(), cache: cache.clone(), signals: signals.clone() }
+}
+
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(
+    found: &FoundService,
+    lent: &Lent,
+    config: &Arc<Config>,
+) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
+    let service = make(&setup(found.app, lent, config)).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));

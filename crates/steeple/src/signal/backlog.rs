@@ -2,10 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{
-        AtomicBool, AtomicUsize,
-        Ordering::SeqCst,
-    },
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use tokio::sync::Notify;

@@ -65,7 +65,12 @@ impl Inbox {
                 // Said again only after the queue has been half empty.
                 if !shared.full.swap(true, Relaxed) {
                     let (event, receiver) = (event_name, name);
-                    tracing::warn!(event, receiver, queue = QUEUE, "the queue of a receiver is full, its events are dropped");
+                    tracing::warn!(
+                        event,
+                        receiver,
+                        queue = QUEUE,
+                        "the queue of a receiver is full, its events are dropped"
+                    );
                 }
             }
         }

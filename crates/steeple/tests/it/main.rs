@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not what they share")]
 
+mod caches;
 mod databases;
 mod frames;
 mod trial;
 
+mod cache;
 mod calls;
 mod config;
 mod context;

@@ -76,13 +76,8 @@ impl Redis {
     pub async fn claim(&self, key: &str, useless: Option<&Bytes>) -> Result<Claim, Unanswered> {
         let token = Uuid::new_v4().simple().to_string();
         // Held from before the question: whoever leaves while it is under way may have got the lease.
-        let mut lease = Lease {
-            redis: self.clone(),
-            value: self.keys.value(key),
-            lease: self.keys.lease(key),
-            token,
-            held: true,
-        };
+        let mut lease =
+            Lease { redis: self.clone(), value: self.keys.value(key), lease: self.keys.lease(key), token, held: true };
         let mut call = self.scripts.claim.key(&lease.value);
         call.key(&lease.lease).arg(&lease.token).arg(LEASE.as_millis() as u64);
         // No value of ours is empty: JSON never is.

@@ -95,10 +95,7 @@ impl Link {
     }
 
     /// Asks, if Redis is there, and waits for the answer for as long as the configuration says.
-    pub async fn ask<T, W>(
-        self: &Arc<Self>,
-        question: impl FnOnce(MultiplexedConnection) -> W,
-    ) -> Result<T, Unanswered>
+    pub async fn ask<T, W>(self: &Arc<Self>, question: impl FnOnce(MultiplexedConnection) -> W) -> Result<T, Unanswered>
     where
         W: Future<Output = RedisResult<T>>,
     {

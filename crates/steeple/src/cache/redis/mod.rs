@@ -15,14 +15,14 @@ use std::{borrow::Cow, sync::Arc};
 use ::redis::{ErrorKind, RedisError, Script, aio::MultiplexedConnection, cmd, pipe};
 use bytes::Bytes;
 
-pub(super) use self::{
-    lease::{Claim, Lease},
-    link::Unanswered,
-};
 use self::{
     keys::Keys,
     lease::Scripts,
     link::{Address, Link},
+};
+pub(super) use self::{
+    lease::{Claim, Lease},
+    link::Unanswered,
 };
 use super::{Config, Ttl, memory::NoNumber, metrics::CacheMetrics};
 
@@ -150,5 +150,7 @@ fn millis(ttl: Ttl) -> Option<u64> {
 fn is_no_number(error: &RedisError) -> bool {
     let is_error = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
     let wrong_type = error.code() == Some("WRONGTYPE");
-    is_error && (wrong_type || error.detail().is_some_and(|said| said.contains("not an integer") || said.contains("overflow")))
+    is_error
+        && (wrong_type
+            || error.detail().is_some_and(|said| said.contains("not an integer") || said.contains("overflow")))
 }
