@@ -66,7 +66,7 @@ impl Config {
         if self.timeout < Duration::from_millis(1) || self.timeout > Duration::from_mins(1) {
             wrong.push(("timeout", "must be between 1ms and 1m".to_owned()));
         }
-        if self.ca.is_some() && !self.url.starts_with("rediss://") {
+        if self.ca.is_some() && self.url.starts_with("redis://") {
             wrong.push(("ca", "is of no use without TLS; begin cache.url with rediss://".to_owned()));
         } else if self.ca.as_ref().is_some_and(|ca| !ca.contains("-----BEGIN CERTIFICATE-----")) {
             wrong.push(("ca", "has no certificate in PEM; write file:PATH to read one from a file".to_owned()));

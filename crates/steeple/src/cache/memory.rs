@@ -133,7 +133,13 @@ impl Memory {
     }
 
     pub fn delete(&self, key: &str) -> bool {
-        self.entries.remove(key).is_some()
+        let mut was_there = false;
+        // `remove` would count what is over and not yet evicted.
+        self.entries.entry(key.into()).and_compute_with(|found| {
+            was_there = found.is_some();
+            Op::Remove
+        });
+        was_there
     }
 
     pub fn delete_prefix(&self, prefix: &str) -> u64 {

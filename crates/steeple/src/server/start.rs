@@ -65,11 +65,10 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) => f.write_str(error),
+            Self::Migrate(error) | Self::Cache(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
-            Self::Cache(error) => f.write_str(error),
             Self::Log(error) => write!(f, "the request log cannot be written: {error}"),
         }
     }

@@ -65,12 +65,6 @@ impl Nodes {
         }
     }
 
-    /// What stands in Redis behind the cache's back.
-    pub fn raw(&self) -> redis::Connection {
-        let url = redis_url().expect("a test on Redis");
-        redis::Client::open(url).expect("a url").get_connection().expect("Redis answers")
-    }
-
     /// The name in Redis of a value, or with `!` of its lease.
     pub fn name(&self, kind: char, key: &str) -> String {
         format!("{}{kind}{key}", self.config.prefix.as_deref().expect("a test on Redis"))
@@ -80,7 +74,7 @@ impl Nodes {
 impl Drop for Nodes {
     fn drop(&mut self) {
         if self.memory.is_none() {
-            let mut redis = self.raw();
+            let mut redis = raw();
             let pattern = format!("{}*", self.config.prefix.as_deref().expect("a test on Redis"));
             let left: Vec<String> = redis.scan_match(pattern).expect("scans").filter_map(Result::ok).collect();
             if !left.is_empty() {
@@ -88,6 +82,12 @@ impl Drop for Nodes {
             }
         }
     }
+}
+
+/// The Redis of the tests, behind the cache's back.
+pub fn raw() -> redis::Connection {
+    let url = redis_url().expect("a test on Redis");
+    redis::Client::open(url).expect("a url").get_connection().expect("Redis answers")
 }
 
 /// The Redis of the tests; says so when there is none.

@@ -21,6 +21,7 @@ mod interceptors;
 mod options;
 mod reflection;
 mod request_log;
+mod signals;
 mod start;
 mod stock;
 mod wire;

@@ -66,7 +66,7 @@ pub(in crate::cache) enum Claim {
 pub(in crate::cache) struct Lease {
     redis: Redis,
     value: String,
-    lease: String,
+    name: String,
     token: String,
     held: bool,
 }
@@ -77,9 +77,9 @@ impl Redis {
         let token = Uuid::new_v4().simple().to_string();
         // Held from before the question: whoever leaves while it is under way may have got the lease.
         let mut lease =
-            Lease { redis: self.clone(), value: self.keys.value(key), lease: self.keys.lease(key), token, held: true };
+            Lease { redis: self.clone(), value: self.keys.value(key), name: self.keys.lease(key), token, held: true };
         let mut call = self.scripts.claim.key(&lease.value);
-        call.key(&lease.lease).arg(&lease.token).arg(LEASE.as_millis() as u64);
+        call.key(&lease.name).arg(&lease.token).arg(LEASE.as_millis() as u64);
         // No value of ours is empty: JSON never is.
         call.arg(useless.map_or(&[][..], |bytes| &bytes[..]));
         let ask = async |mut redis: MultiplexedConnection| call.invoke_async(&mut redis).await;
@@ -104,7 +104,7 @@ impl Lease {
         let renewing = async {
             loop {
                 sleep(RENEW).await;
-                let mut call = self.redis.scripts.renew.key(&self.lease);
+                let mut call = self.redis.scripts.renew.key(&self.name);
                 call.arg(&self.token).arg(LEASE.as_millis() as u64);
                 let ask = async |mut redis: MultiplexedConnection| call.invoke_async::<()>(&mut redis).await;
                 // Nobody to tell: without an answer the lease runs out.
@@ -121,7 +121,7 @@ impl Lease {
     /// Keeps the value, unless the key was written or deleted meanwhile.
     pub async fn keep(mut self, value: &Bytes, ttl: Ttl) -> Result<(), Unanswered> {
         let mut call = self.redis.scripts.keep.key(&self.value);
-        call.key(&self.lease).arg(&self.token).arg(&value[..]);
+        call.key(&self.name).arg(&self.token).arg(&value[..]);
         call.arg(millis(ttl).map_or(Cow::Borrowed(""), |ttl| ttl.to_string().into()));
         let ask = async |mut redis: MultiplexedConnection| call.invoke_async::<()>(&mut redis).await;
         let kept = self.redis.link.ask(ask).await;
@@ -134,9 +134,9 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Outside a runtime (its end drops what still ran) the lease runs out by itself.
         if let (true, Ok(runtime)) = (self.held, Handle::try_current()) {
-            let (redis, lease, token) = (self.redis.clone(), self.lease.clone(), self.token.clone());
+            let (redis, name, token) = (self.redis.clone(), self.name.clone(), self.token.clone());
             runtime.spawn(async move {
-                let mut call = redis.scripts.release.key(lease);
+                let mut call = redis.scripts.release.key(name);
                 call.arg(token);
                 let ask = async |mut redis: MultiplexedConnection| call.invoke_async::<()>(&mut redis).await;
                 let _ = redis.link.ask(ask).await;

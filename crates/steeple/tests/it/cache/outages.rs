@@ -223,6 +223,8 @@ async fn what_makes_no_sense_is_refused() {
     }
     let ca = refused(Config { ca: Some("no pem".to_owned()), ..with("rediss://localhost") }).await;
     assert!(ca.starts_with("cache.ca has no certificate"), "{ca}");
+    let plain = refused(Config { ca: Some("no pem".to_owned()), ..with("redis://localhost") }).await;
+    assert!(plain.starts_with("cache.ca is of no use without TLS"), "{plain}");
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
     let ca = refused(Config { ca: Some(broken), ..with("rediss://localhost") }).await;
     assert!(ca.starts_with("cache.ca cannot be used"), "{ca}");
