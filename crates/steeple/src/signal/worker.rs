@@ -21,14 +21,15 @@ use crate::record::metrics::Metrics;
 /// Events that wait for one receiver. What comes to a full queue is dropped.
 pub(super) const QUEUE: usize = 4096;
 
-/// The sending end.
+/// The sending end. Must not hold the receiver, which holds the signals that hold this.
 pub(super) struct Inbox {
     queue: mpsc::Sender<(Event, Open)>,
-    shared: Arc<Shared>,
+    counts: Arc<Counts>,
 }
 
-struct Shared {
-    receiver: Receiver,
+struct Counts {
+    event: &'static str,
+    receiver: &'static str,
     delivered: Counter,
     failed: Counter,
     dropped: Counter,
@@ -37,39 +38,38 @@ struct Shared {
 }
 
 pub(super) fn start(receiver: Receiver, metrics: &Metrics) -> (Inbox, impl Future<Output = ()> + use<>) {
+    let (event, name) = (receiver.event_name, receiver.name);
     let count = |outcome| {
-        let labels = [("event", receiver.event_name), ("receiver", receiver.name), ("outcome", outcome)];
+        let labels = [("event", event), ("receiver", name), ("outcome", outcome)];
         metrics.counter("steeple_signal_deliveries_total", "Events that came to a receiver, by outcome.", &labels)
     };
     let (delivered, failed, dropped) = (count("delivered"), count("failed"), count("dropped"));
-    let shared = Arc::new(Shared { receiver, delivered, failed, dropped, full: AtomicBool::new(false) });
+    let counts = Arc::new(Counts { event, receiver: name, delivered, failed, dropped, full: AtomicBool::new(false) });
     let (queue, waiting) = mpsc::channel(QUEUE);
-    (Inbox { queue, shared: Arc::clone(&shared) }, work(shared, waiting))
+    (Inbox { queue, counts: Arc::clone(&counts) }, work(receiver, counts, waiting))
 }
 
 impl Inbox {
     /// Never waits: without room the event is dropped.
     pub fn put(&self, event: Event, backlog: &Backlog) {
-        let shared = &*self.shared;
-        let Receiver { event_name, name, .. } = shared.receiver;
+        let Counts { event: name, receiver, dropped, full, .. } = &*self.counts;
         let Some(open) = backlog.open() else {
-            shared.dropped.increment(1);
-            return tracing::warn!(event = event_name, receiver = name, "the site has stopped, an event is dropped");
+            dropped.increment(1);
+            return tracing::warn!(event = name, receiver, "the site has stopped, an event is dropped");
         };
         match self.queue.try_send((event, open)) {
             Ok(()) => {}
             // The server was dropped without an end.
-            Err(TrySendError::Closed(_)) => shared.dropped.increment(1),
+            Err(TrySendError::Closed(_)) => dropped.increment(1),
             Err(TrySendError::Full(_)) => {
-                shared.dropped.increment(1);
+                dropped.increment(1);
                 // Said again only after the queue has been half empty.
-                if !shared.full.swap(true, Relaxed) {
-                    let (event, receiver) = (event_name, name);
+                if !full.swap(true, Relaxed) {
                     tracing::warn!(
-                        event,
+                        event = name,
                         receiver,
                         queue = QUEUE,
-                        "the queue of a receiver is full, its events are dropped"
+                        "a receiver's queue is full, events are dropped"
                     );
                 }
             }
@@ -77,24 +77,24 @@ impl Inbox {
     }
 }
 
-async fn work(shared: Arc<Shared>, mut queue: mpsc::Receiver<(Event, Open)>) {
+async fn work(receiver: Receiver, counts: Arc<Counts>, mut queue: mpsc::Receiver<(Event, Open)>) {
     while let Some((event, open)) = queue.recv().await {
         if queue.len() <= QUEUE / 2 {
-            shared.full.store(false, Relaxed);
+            counts.full.store(false, Relaxed);
         }
-        let Receiver { event_name, name, app, ref receive, .. } = shared.receiver;
         // A task of its own, which may panic alone, and ends with this one.
-        let delivery = AbortOnDropHandle::new(tokio::spawn(receive(event)));
+        let delivery = AbortOnDropHandle::new(tokio::spawn((receiver.receive)(event)));
         let error = match delivery.await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.for_log()),
             Err(ended) => Some(ended.to_string()),
         };
         match error {
-            None => shared.delivered.increment(1),
+            None => counts.delivered.increment(1),
             Some(error) => {
-                shared.failed.increment(1);
-                tracing::error!(event = event_name, receiver = name, app, error, "a receiver failed");
+                counts.failed.increment(1);
+                let Counts { event, receiver: name, .. } = &*counts;
+                tracing::error!(event, receiver = name, app = receiver.app, error, "a receiver failed");
             }
         }
         drop(open);

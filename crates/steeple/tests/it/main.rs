@@ -5,6 +5,7 @@
 mod caches;
 mod databases;
 mod frames;
+mod lines;
 mod trial;
 
 mod cache;

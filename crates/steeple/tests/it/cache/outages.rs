@@ -1,9 +1,8 @@
 //! A Redis that is away, goes away, goes silent or comes back; and one that speaks TLS.
 
 use std::{
-    io,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
@@ -13,38 +12,12 @@ use steeple::{Cache, Code, cache::Config, record::metrics::Metrics};
 
 use crate::{
     caches::{Gate, Mode, Nodes, counter, until},
+    lines::Lines,
     trial::House,
 };
 
 const LONG: Duration = Duration::from_hours(1);
 const UNANSWERED: &str = "steeple_cache_unanswered_total";
-
-/// Log lines of this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    fn catch(&self) -> tracing::subscriber::DefaultGuard {
-        let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn count(&self, text: &str) -> usize {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches(text).count()
-    }
-}
 
 async fn computes(cache: &Cache) {
     let computed = AtomicUsize::new(0);
