@@ -5,7 +5,7 @@ use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
 use prost::DecodeError;
 use tonic::{body::Body, server::NamedService, service::RoutesBuilder};
 
-use super::{App, Received, Registration, Setup};
+use super::{App, Received, Registration, Setup, order};
 use crate::{config::AppsConfig, error::Result, method::Methods, service::Service};
 
 /// A site: what `steeple-build` found, and what `main` adds to it.
@@ -118,6 +118,11 @@ impl Site {
     pub(crate) fn received(&self, enabled: &AppsConfig) -> impl Iterator<Item = (&'static str, &Received)> {
         let apps = self.apps.iter().filter(|app| enabled.enabled(app.label));
         apps.flat_map(|app| app.receivers.iter().map(|received| (app.label, received)))
+    }
+
+    /// The apps in the order of their migrations; or why there is none.
+    pub(crate) fn in_order(&self) -> Result<Vec<&App>, Vec<String>> {
+        order::in_order(&self.apps)
     }
 
     fn current(&mut self) -> usize {
