@@ -79,7 +79,7 @@ enum Command {
     /// Show totals, error rates and latencies of the last hours
     #[command(after_help = stats::EXAMPLE)]
     Stats(stats::Arguments),
-    /// Check the configuration, the database and the ports
+    /// Check the configuration, the database, the cache and the ports
     #[command(after_help = doctor::EXAMPLE)]
     Doctor,
     /// Print the default configuration file, with what each key means
