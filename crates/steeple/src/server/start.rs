@@ -18,7 +18,9 @@ use super::{
 use crate::{
     app::{App, FoundService, Setup},
     auth::{self, Access, Identity},
+    cache::Cache,
     config::{Config, Environment},
+    context::Lent,
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
@@ -26,6 +28,7 @@ use crate::{
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
+    signal::Signals,
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -48,6 +51,8 @@ pub enum StartError {
     Listen(ListenError),
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
+    /// The cache cannot be used as the configuration says.
+    Cache(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -63,7 +68,7 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) | Self::Auth(error) => f.write_str(error),
+            Self::Migrate(error) | Self::Auth(error) | Self::Cache(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -106,7 +111,13 @@ impl Server {
         };
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &identity, &metrics, recorder.clone())?);
+        let cache = Cache::open(&config.cache, self.site.name, &metrics).await.map_err(StartError::Cache)?;
+        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        let receivers = self.site.received(&config.apps);
+        let receivers =
+            receivers.map(|(app, received)| (received.make)(setup(app, &lent, &identity, &config))).collect();
+        let deliveries = lent.signals.deliver(receivers);
+        let shared = Arc::new(self.shared(&plan, &config, lent, &identity, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router = http::router(health.clone(), metrics.clone()).merge(login::router(identity.login.clone()));
@@ -123,6 +134,7 @@ impl Server {
             metrics,
             health,
             shared,
+            deliveries,
             answering,
             incoming,
             http,
@@ -180,7 +192,7 @@ impl Server {
         &self,
         plan: &Plan,
         config: &Arc<Config>,
-        db: &Db,
+        lent: Lent,
         identity: &Identity,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
@@ -205,8 +217,7 @@ impl Server {
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let (app, identity) = (planned.found.app, identity.clone());
-            let setup = Setup { app, db: db.clone(), config: config.clone(), identity };
+            let setup = setup(planned.found.app, &lent, identity, config);
             let mut handlers = handlers(&planned.found, &setup)?;
             // Health watchers and reflection streams go on for ever.
             let lingers = planned.found.app == "steeple" && !planned.found.native;
@@ -232,7 +243,7 @@ impl Server {
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
         let authenticator = identity.authenticator.clone();
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
 }
 
@@ -254,6 +265,13 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
         });
     }
     enabled
+}
+
+/// What a service or a receiver of an app may have.
+fn setup(app: &'static str, lent: &Lent, identity: &Identity, config: &Arc<Config>) -> Setup {
+    let Lent { db, cache, signals, .. } = lent;
+    let (db, cache, signals) = (db.clone(), cache.clone(), signals.clone());
+    Setup { app, db, config: config.clone(), identity: identity.clone(), cache, signals }
 }
 
 /// Makes one service; gives its handlers by path.
