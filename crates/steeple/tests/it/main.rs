@@ -8,6 +8,7 @@ mod frames;
 mod lines;
 mod trial;
 
+mod access;
 mod api_keys;
 mod cache;
 mod calls;
