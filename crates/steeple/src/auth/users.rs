@@ -67,7 +67,6 @@ impl Users {
 
     /// An active user, if they are remembered. `Some(None)`: there is no such active user. `None`: ask
     /// [`active`](Self::active). Never waits.
-    #[expect(clippy::option_option, reason = "not known, known not to be, known")]
     pub fn known(&self, id: i64) -> Option<Option<Arc<User>>> {
         self.shared.remembered.as_ref()?.get(&id)?.get().cloned()
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod ending;
 mod trouble;
+mod users;
 
 use std::{
     env,

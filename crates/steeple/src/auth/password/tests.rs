@@ -1,5 +1,6 @@
 //! Hashes that Django 5.2.19 made, with argon2-cffi 25.1 and bcrypt 5.0.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use proptest::prelude::*;
 
 use super::*;
@@ -175,8 +176,7 @@ proptest! {
         // Cheap, so that many can be tried: what is written here has no such parameters.
         let mut hash = [0; 32];
         ::pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password.as_bytes(), b"salt", 1, &mut hash);
-        use base64::Engine as _;
-        let text = format!("pbkdf2_sha256$1$salt${}", base64::engine::general_purpose::STANDARD.encode(hash));
+        let text = format!("pbkdf2_sha256$1$salt${}", BASE64.encode(hash));
         prop_assert_eq!(kept(&text).check(&password), Some(true));
         prop_assert_eq!(kept(&text).check(&other), Some(password == other));
     }
