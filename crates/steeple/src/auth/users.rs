@@ -115,7 +115,7 @@ impl Users {
         let (id, active) = found.as_ref().map_or((0, false), |user| (user.id, user.is_active));
         let kept = found.map(|user| user.password);
         let (hasher, old, password) = (self.shared.hasher, kept.clone(), password.to_owned());
-        let check = move || password::verify(&password, kept.as_ref(), hasher);
+        let check = move || password::verify(&password, kept.as_ref(), hasher, active);
         let Verdict::Right(new) = self.shared.checks.run(check).await? else { return Ok(None) };
         if !active {
             return Ok(None);

@@ -161,13 +161,15 @@ fn nothing_of_a_hash_is_shown() {
 
 #[test]
 fn a_check_upgrades_what_is_right_and_old_only() {
-    let check = |password: &str, text: &str| verify(password, Some(&kept(text)), Hasher::Argon2).unwrap();
+    let check = |password: &str, text: &str| verify(password, Some(&kept(text)), Hasher::Argon2, true).unwrap();
     let Verdict::Right(Some(new)) = check(PASSWORD, BY_DJANGO[1]) else { panic!("upgraded") };
     assert!(!new.needs_upgrade(Hasher::Argon2));
     assert_eq!(new.check(PASSWORD), Some(true));
     assert!(matches!(check(PASSWORD, BY_DJANGO[3]), Verdict::Right(None)));
     assert!(matches!(check("wrong", BY_DJANGO[1]), Verdict::Wrong));
-    assert!(matches!(verify(PASSWORD, None, Hasher::Argon2).unwrap(), Verdict::Wrong));
+    assert!(matches!(verify(PASSWORD, None, Hasher::Argon2, true).unwrap(), Verdict::Wrong));
+    let left = verify(PASSWORD, Some(&kept(BY_DJANGO[1])), Hasher::Argon2, false).unwrap();
+    assert!(matches!(left, Verdict::Right(None)));
 }
 
 proptest! {
