@@ -2,7 +2,10 @@
 //!
 //! Must never: change once released; add a migration instead.
 
-use super::tables::DjangoAuth;
+mod own;
+
+use self::own::{Table, refresh_token, secret};
+use super::{api_key::table, tables::DjangoAuth};
 use crate::db::migrate::Migration;
 
 /// The label under which the history knows these migrations.
@@ -10,5 +13,11 @@ pub const APP: &str = "steeple_auth";
 
 /// The migrations of identity, in their order.
 pub fn migrations() -> Vec<Migration> {
-    vec![Migration::new(APP, "0001_django_auth", DjangoAuth)]
+    let own = |name, statements| Migration::new(APP, name, Table { name, statements });
+    vec![
+        Migration::new(APP, "0001_django_auth", DjangoAuth),
+        own("0002_secret", secret),
+        own("0003_refresh_token", refresh_token),
+        own("0004_api_key", table::statements),
+    ]
 }

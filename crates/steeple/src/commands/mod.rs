@@ -6,8 +6,10 @@
 //!
 //! Must never: do what a library function could do. A command reads, calls and prints.
 
+mod apikeys;
 mod changepassword;
 mod createsuperuser;
+
 mod doctor;
 mod logs;
 mod methods;
@@ -17,6 +19,7 @@ mod out;
 mod run;
 mod services;
 mod stats;
+mod token;
 mod users;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
@@ -87,13 +90,19 @@ enum Command {
     /// List the users
     #[command(after_help = users::EXAMPLE)]
     Users(users::Arguments),
+    /// Make tokens for a user, without their password
+    #[command(after_help = token::EXAMPLE)]
+    Token(token::Arguments),
     /// Show calls from the request log, newest first
     #[command(after_help = logs::EXAMPLE)]
     Logs(logs::Arguments),
     /// Show totals, error rates and latencies of the last hours
     #[command(after_help = stats::EXAMPLE)]
     Stats(stats::Arguments),
-    /// Check the configuration, the database and the ports
+    /// Make, list, revoke and rotate API keys
+    #[command(name = "apikeys", after_help = apikeys::EXAMPLE)]
+    ApiKeys(apikeys::Arguments),
+    /// Check the configuration, the database, the cache and the ports
     #[command(after_help = doctor::EXAMPLE)]
     Doctor,
     /// Print the default configuration file, with what each key means
@@ -176,7 +185,9 @@ impl Server {
             Command::CreateSuperuser(arguments) => runtime.block_on(createsuperuser::run(config, &arguments, out)),
             Command::ChangePassword(arguments) => runtime.block_on(changepassword::run(config, &arguments, out)),
             Command::Users(arguments) => runtime.block_on(users::run(config, &arguments, out)),
+            Command::Token(arguments) => runtime.block_on(token::run(config, &arguments, out)),
             Command::Logs(arguments) => runtime.block_on(logs::run(self, config, &arguments, out)),
+            Command::ApiKeys(arguments) => runtime.block_on(apikeys::run(self, config, &arguments, out)),
             Command::Stats(arguments) => runtime.block_on(stats::run(config, &arguments, out)),
             Command::Doctor | Command::DefaultConfig => Ok(ExitCode::SUCCESS),
         }

@@ -19,13 +19,16 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
+    auth::Identity,
     config::Config,
     db::Db,
     interceptor::Shared,
     record::{metrics::Metrics, recorder::Recorder},
+    signal::Deliveries,
 };
 
-/// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
+/// How long calls may take to end after they were told to, signals to be delivered, and the log to be written, beyond the
+/// time to drain.
 const AFTERMATH: Duration = Duration::from_secs(5);
 /// How long connections without a call have to close while the server drains; what they were sent has left by then.
 const QUIET: Duration = Duration::from_secs(2);
@@ -36,16 +39,18 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are; `None` when that is off.
+    /// Where `/healthz`, `/readyz`, `/metrics` and `/api/auth/…` are; `None` when that is off.
     pub http: Option<SocketAddr>,
     /// What is served.
     pub plan: Plan,
     config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
+    identity: Identity,
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
+    deliveries: Deliveries,
     draining: CancellationToken,
     served: JoinHandle<()>,
     checks: JoinHandle<()>,
@@ -59,6 +64,8 @@ pub struct Stopped {
     pub cut: usize,
     /// Rows of the request log that could not be written.
     pub lost: u64,
+    /// Events that did not come to a receiver.
+    pub undelivered: usize,
 }
 
 pub(super) struct Parts {
@@ -66,9 +73,11 @@ pub(super) struct Parts {
     pub plan: Plan,
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
+    pub identity: Identity,
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
+    pub deliveries: Deliveries,
     pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
@@ -77,7 +86,21 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let Parts {
+            config,
+            plan,
+            db,
+            recorder,
+            identity,
+            metrics,
+            health,
+            shared,
+            deliveries,
+            answering,
+            incoming,
+            http,
+            router,
+        } = parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport =
@@ -89,12 +112,29 @@ impl Running {
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
         let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        tasks.extend(identity.tend(&draining));
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, checks, tasks }
+        Self {
+            grpc,
+            http,
+            plan,
+            config,
+            db,
+            recorder,
+            identity,
+            metrics,
+            health,
+            shared,
+            deliveries,
+            draining,
+            served,
+            checks,
+            tasks,
+        }
     }
 
     /// The database.
@@ -110,6 +150,11 @@ impl Running {
     /// The request log's writer; `None` when the log is off.
     pub fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.recorder.as_ref()
+    }
+
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -131,8 +176,10 @@ impl Running {
     }
 
     /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
-    /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
+    /// `server.drain`, what still runs then ends with UNAVAILABLE, signals are delivered, the request log is written, the
+    /// database closed.
     pub async fn stop(mut self) -> Stopped {
+        let since = Instant::now();
         // A check that is under way must not have the last word.
         self.checks.abort();
         let _ = (&mut self.checks).await;
@@ -148,8 +195,18 @@ impl Running {
                 tracing::warn!("some connections did not close, leaving them");
             }
         }
+        // Before its task is aborted, which may be writing.
+        let uses = self.identity.keys.finish(AFTERMATH).await;
+        if uses > 0 {
+            tracing::error!(uses, "uses of api keys could not be written and are lost");
+        }
         for task in &self.tasks {
             task.abort();
+        }
+        let undelivered =
+            self.deliveries.drain(self.config.server.drain.saturating_sub(since.elapsed()).max(AFTERMATH)).await;
+        if undelivered > 0 {
+            tracing::error!(events = undelivered, "signals could not be delivered in time and are lost");
         }
         let lost = match &self.recorder {
             // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
@@ -164,7 +221,7 @@ impl Running {
             tracing::error!(rows = lost, "rows of the request log could not be written and are lost");
         }
         self.db.close().await;
-        Stopped { cut, lost }
+        Stopped { cut, lost, undelivered }
     }
 
     /// Waits until every connection has closed, or no call was under way for a while: a peer that is gone without a word
@@ -231,7 +288,8 @@ async fn upkeep(metrics: Arc<Metrics>, draining: CancellationToken) {
 }
 
 async fn serve_http(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the http listener ended");
     }
 }

@@ -17,14 +17,18 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
-    auth::{self, Access, Authenticator},
+    auth::{self, Access, Identity},
+    cache::Cache,
     config::{Config, Environment},
+    context::Lent,
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
+    login,
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
+    signal::Signals,
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -39,12 +43,16 @@ pub enum StartError {
     NotMigrated(Vec<String>),
     /// A migration failed, or the database refused to say which were applied.
     Migrate(String),
+    /// The keys of `[auth]` cannot be used.
+    Auth(String),
     /// A service could not be made.
     Service(String, Error),
     /// An address cannot be listened on.
     Listen(ListenError),
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
+    /// The cache cannot be used as the configuration says.
+    Cache(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -60,7 +68,7 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) => f.write_str(error),
+            Self::Migrate(error) | Self::Auth(error) | Self::Cache(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -89,6 +97,7 @@ impl Server {
         let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
+        let identity = identity(&db, &config).await?;
 
         let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
         let http = http_listener(&config.server.http).await?;
@@ -102,10 +111,16 @@ impl Server {
         };
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
+        let cache = Cache::open(&config.cache, self.site.name, &metrics).await.map_err(StartError::Cache)?;
+        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        let receivers = self.site.received(&config.apps);
+        let receivers =
+            receivers.map(|(app, received)| (received.make)(setup(app, &lent, &identity, &config))).collect();
+        let deliveries = lent.signals.deliver(receivers);
+        let shared = Arc::new(self.shared(&plan, &config, lent, &identity, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router = http::router(health.clone(), metrics.clone());
+        let router = http::router(health.clone(), metrics.clone()).merge(login::router(identity.login.clone()));
         health.set(health::check(&db).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
@@ -115,9 +130,11 @@ impl Server {
             plan,
             db,
             recorder,
+            identity,
             metrics,
             health,
             shared,
+            deliveries,
             answering,
             incoming,
             http,
@@ -129,8 +146,8 @@ impl Server {
     pub fn migrations(&self) -> Vec<Migration> {
         // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
-        let own = record::migrations().into_iter().chain(auth::migrations::migrations());
-        own.chain(apps.into_iter().flat_map(|app| app.migrations.clone())).collect()
+        let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
+        record::migrations().into_iter().chain(auth::migrations()).chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
@@ -175,7 +192,8 @@ impl Server {
         &self,
         plan: &Plan,
         config: &Arc<Config>,
-        db: &Db,
+        lent: Lent,
+        identity: &Identity,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
@@ -185,7 +203,7 @@ impl Server {
             max_send: server.max_send_message_bytes,
             compression: encodings(&server.compression),
         };
-        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, own: bool| {
+        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, lingers: bool| {
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
@@ -193,14 +211,16 @@ impl Server {
                 wire,
                 handler,
                 recorded: !config.log.skips(&method.service, &method.name),
-                lingers: own,
+                lingers,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config)?;
-            let own = planned.found.app == "steeple";
+            let setup = setup(planned.found.app, &lent, identity, config);
+            let mut handlers = handlers(&planned.found, &setup)?;
+            // Health watchers and reflection streams go on for ever.
+            let lingers = planned.found.app == "steeple" && !planned.found.native;
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
                 let handler = handlers.remove(method.path.as_str());
@@ -209,7 +229,7 @@ impl Server {
                     return Err(StartError::Service(planned.found.name.to_owned(), error));
                 }
                 let access = planned_method.decision.access.clone();
-                catalog.insert(method.path.clone(), entry(method, access, handler, own));
+                catalog.insert(method.path.clone(), entry(method, access, handler, lingers));
             }
             if let Some(path) = handlers.keys().next() {
                 let error = Error::unimplemented(format!("it serves {path}, which its proto does not declare"));
@@ -217,13 +237,13 @@ impl Server {
             }
             if let Some(decision) = &planned.others {
                 let method = Arc::new(Method::other(&format!("/{}/*", planned.found.name)));
-                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, own));
+                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, lingers));
             }
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
-        let authenticator = Authenticator::new(&config.auth);
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
+        let authenticator = identity.authenticator.clone();
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
 }
 
@@ -247,16 +267,29 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
+/// What a service or a receiver of an app may have.
+fn setup(app: &'static str, lent: &Lent, identity: &Identity, config: &Arc<Config>) -> Setup {
+    let Lent { db, cache, signals, .. } = lent;
+    let (db, cache, signals) = (db.clone(), cache.clone(), signals.clone());
+    Setup { app, db, config: config.clone(), identity: identity.clone(), cache, signals }
+}
+
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
+    let service = make(setup).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));
     }
     Ok(service.methods.into_iter().map(|method| (method.path, method.handler)).collect())
+}
+
+/// The site's users, tokens and keys.
+pub(crate) async fn identity(db: &Db, config: &Config) -> Result<Identity, StartError> {
+    let (development, production) = (config.env == Environment::Development, config.env == Environment::Production);
+    Identity::open(db, &config.auth, development, production).await.map_err(StartError::Auth)
 }
 
 /// Stock services, health and reflection: what is not ours goes through tonic's own router.

@@ -7,12 +7,14 @@ use serde_json::Value;
 use super::{Process, command, get_coin, json, text, until};
 use crate::databases::Database;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "migrate",
     "createsuperuser",
     "changepassword",
     "users",
+    "token",
+    "apikeys",
     "services",
     "methods",
     "logs",
@@ -68,6 +70,9 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "steeple_log.0001_request_log",
         "steeple_log.0002_request_stats",
         "steeple_auth.0001_django_auth",
+        "steeple_auth.0002_secret",
+        "steeple_auth.0003_refresh_token",
+        "steeple_auth.0004_api_key",
         "crypto.0001_initial",
         "products.0001_initial",
         "orders.0001_initial",
@@ -169,7 +174,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
     let doctor = run(&database, &free);
     let checks: Vec<_> =
         doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(checks, ["configuration", "services", "database", "migrations", "grpc port"]);
+    assert_eq!(checks, ["configuration", "services", "database", "migrations", "cache", "grpc port"]);
     assert_eq!(keys(&doctor["checks"][0]), ["detail", "name", "verdict"]);
     assert!(doctor["checks"].as_array().unwrap().iter().all(|check| check["verdict"] == "ok"), "{doctor}");
 }
