@@ -151,7 +151,7 @@ impl Server {
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
-    /// Gives the names of what was applied.
+    /// Every model gets its permissions, also when nothing was pending. Gives the names of what was applied.
     ///
     /// # Errors
     /// The sentence of the migration that failed.
