@@ -67,7 +67,7 @@ pub use error::{Code, Error, Result};
 pub use interceptor::{Interceptor, Next, Request, Response};
 pub use model::Fixed;
 pub use server::Server;
-pub use service::Service;
+pub use service::{ReadOnlyService, Service};
 pub use stream::{Replies, Streaming};
 
 /// Puts what `steeple-build` made of this site's protos and apps into the module that calls it: `pub mod pb` with the

@@ -23,7 +23,7 @@ use crate::{
     db::{Db, migrate::Migration},
     error::Result,
     model::{ModelRows, Registered},
-    service::Service,
+    service::{ReadOnlyService, Service},
 };
 use sea_orm_migration::MigrationTrait;
 
@@ -40,6 +40,7 @@ pub struct App {
     pub(crate) first_run: Option<FirstRun>,
     pub(crate) first_call: Option<(&'static str, &'static str)>,
     pub(crate) access: Vec<(Cow<'static, str>, Access)>,
+    pub(crate) auth_required: Vec<Cow<'static, str>>,
     pub(crate) after: Vec<&'static str>,
 }
 
@@ -64,6 +65,7 @@ impl App {
             first_run: None,
             first_call: None,
             access: vec![],
+            auth_required: vec![],
             after: vec![],
         }
     }
@@ -95,6 +97,14 @@ impl App {
     ) -> Self {
         self.services.push(Registration { service, implementation, at, make: Arc::new(make) });
         self
+    }
+
+    /// Adds a service that is made from a model and its proto, see [`ReadOnlyService`].
+    pub fn read_only(self, service: ReadOnlyService) -> Self {
+        let name = service.name();
+        self.service(name, "steeple::ReadOnlyService", "App::read_only", move |setup| {
+            service.make(setup.app, &setup.descriptors)
+        })
     }
 
     /// Notes what discovery looked at and left, for the start-up report.
@@ -144,6 +154,25 @@ impl App {
     pub fn access(mut self, methods: impl Into<Cow<'static, str>>, access: Access) -> Self {
         self.access.push((methods.into(), access));
         self
+    }
+}
+
+impl App {
+    /// Promises that every method of these services is for callers who are logged in: `orders.OrderService`, or `*`. In
+    /// them [`Context::require_user`](crate::Context::require_user) never fails. A rule for single methods may ask for
+    /// more; whatever would open one to all, here or in the configuration, stops the start.
+    ///
+    /// ```
+    /// use steeple::{Access, App};
+    ///
+    /// pub fn app(app: App) -> App {
+    ///     app.auth_required("orders.OrderService").access("orders.OrderService/ListAll", Access::Staff)
+    /// }
+    /// ```
+    pub fn auth_required(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
+        let methods = methods.into();
+        self.auth_required.push(methods.clone());
+        self.access(methods, Access::Authenticated)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a service may have when it is made.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -36,6 +36,8 @@ pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    /// The site's, for services that are made of them.
+    pub(crate) descriptors: Vec<Cow<'static, [u8]>>,
 }
 
 impl Setup {

@@ -123,6 +123,9 @@ fn policy(server: &Server, config: &Config) -> Policy {
         for (pattern, access) in &app.access {
             policy.app(app.label, pattern, access.clone());
         }
+        for pattern in &app.auth_required {
+            policy.auth_required(app.label, pattern);
+        }
     }
     // Probes have no credential. What a production site serves is nobody's business but its callers'.
     policy.steeple(super::health::NAME, Access::Public);

@@ -1,6 +1,6 @@
 //! From description to listeners, in one column.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use tokio::net::TcpListener;
 use tonic::{
@@ -16,7 +16,7 @@ use super::{
     running::Parts,
 };
 use crate::{
-    app::{App, FoundService, Setup},
+    app::{App, FoundService, Setup, Site},
     auth::{self, Access, ApiKeys, Authenticator},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
@@ -197,7 +197,7 @@ impl Server {
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config)?;
+            let mut handlers = handlers(&planned.found, db, config, &self.site)?;
             let own = planned.found.app == "steeple";
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
@@ -246,10 +246,17 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
 }
 
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(
+    found: &FoundService,
+    db: &Db,
+    config: &Arc<Config>,
+    site: &Site,
+) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
+    let descriptors = site.descriptors.clone();
+    let service =
+        make(&Setup { app: found.app, db: db.clone(), config: config.clone(), descriptors }).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));

@@ -18,6 +18,7 @@ mod generated;
 mod health;
 mod interceptors;
 mod options;
+mod read_only;
 mod reflection;
 mod request_log;
 mod start;
