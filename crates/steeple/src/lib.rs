@@ -32,7 +32,7 @@
 //! | data | [`db`], [`model`] |
 //! | pieces | [`method`], [`record`], [`auth`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
-//! | house | [`config`], [`app`], [`server`] |
+//! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
 
 #![warn(missing_docs)]
@@ -54,6 +54,7 @@ pub mod stream;
 
 pub mod app;
 pub mod config;
+pub mod login;
 pub mod server;
 
 mod commands;

@@ -27,7 +27,7 @@ use crate::{
 };
 use sea_orm_migration::MigrationTrait;
 
-type Make = Arc<dyn Fn(&Setup) -> Result<Service> + Send + Sync>;
+pub(crate) type Make = Arc<dyn Fn(&Setup) -> Result<Service> + Send + Sync>;
 type FirstRun = Arc<dyn Fn(Db) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
 /// A folder under `src/apps`, or an app of another crate.

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    auth::Identity,
     config::Config,
     db::Db,
     error::{Error, Result},
@@ -36,6 +37,7 @@ pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    pub(crate) identity: Identity,
     /// The site's, for services that are made of them.
     pub(crate) descriptors: Vec<Cow<'static, [u8]>>,
 }
@@ -54,6 +56,11 @@ impl Setup {
     /// The site's configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::Secret;
 
 /// The algorithms a token may be signed with (RFC 7518 section 3.1, RFC 8037 section 3.1). `none` is not among them.
-pub const ALGORITHMS: [&str; 10] =
-    ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"];
+/// Not ES512: the library that signs has no P-521.
+pub const ALGORITHMS: [&str; 12] =
+    ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 /// Fewest bytes of a secret key in production, and of one that signs with HMAC (RFC 7518 section 3.2: the hash's size).
 pub const SECRET_BYTES: usize = 32;
+
+/// Password checks at once, at most: each takes a thread and a hundred megabytes.
+const MOST_CHECKS: usize = 256;
 
 /// Section `[auth]`. Each key is described in the default configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +180,9 @@ impl Config {
         ];
         for (key, _, most) in times.into_iter().filter(|(_, time, most)| time.as_secs() > *most) {
             wrong.push((key, format!("must be at most {most}s")));
+        }
+        if self.password_checks > MOST_CHECKS {
+            wrong.push(("password_checks", format!("must be at most {MOST_CHECKS}")));
         }
         if self.login_attempts > 0 && self.login_window.is_zero() {
             wrong.push(("login_window", "must be longer than 0s while login_attempts is set".to_owned()));

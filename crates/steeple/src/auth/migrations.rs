@@ -1,14 +1,11 @@
-//! Steeple's own tables of identity.
-//!
-//! One statement each on MySQL, where a migration that fails half-way stays half done.
+//! The tables of identity.
 //!
 //! Must never: change once released; add a migration instead.
 
-use async_trait::async_trait;
-use sea_orm::{ConnectionTrait as _, DbBackend, DbErr};
-use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
+mod own;
 
-use super::api_key::table;
+use self::own::{Table, refresh_token, secret};
+use super::{api_key::table, tables::DjangoAuth};
 use crate::db::migrate::Migration;
 
 /// The label under which the history knows these migrations.
@@ -16,30 +13,11 @@ pub const APP: &str = "steeple_auth";
 
 /// The migrations of identity, in their order.
 pub fn migrations() -> Vec<Migration> {
-    vec![Migration::new(APP, "0004_api_key", Step { name: "0004_api_key", statements: table::statements })]
-}
-
-struct Step {
-    name: &'static str,
-    statements: fn(DbBackend) -> Option<&'static [&'static str]>,
-}
-
-impl MigrationName for Step {
-    fn name(&self) -> &str {
-        self.name
-    }
-}
-
-#[async_trait]
-#[expect(elided_lifetimes_in_paths, reason = "the trait is written so, and spelling it out is another signature")]
-impl MigrationTrait for Step {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
-        let statements = (self.statements)(backend)
-            .ok_or_else(|| DbErr::Custom(format!("identity has no tables for {backend:?}")))?;
-        for statement in statements {
-            manager.get_connection().execute_unprepared(statement).await?;
-        }
-        Ok(())
-    }
+    let own = |name, statements| Migration::new(APP, name, Table { name, statements });
+    vec![
+        Migration::new(APP, "0001_django_auth", DjangoAuth),
+        own("0002_secret", secret),
+        own("0003_refresh_token", refresh_token),
+        own("0004_api_key", table::statements),
+    ]
 }

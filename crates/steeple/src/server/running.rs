@@ -19,7 +19,7 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
-    auth::ApiKeys,
+    auth::Identity,
     config::Config,
     db::Db,
     interceptor::Shared,
@@ -37,14 +37,14 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are; `None` when that is off.
+    /// Where `/healthz`, `/readyz`, `/metrics` and `/api/auth/…` are; `None` when that is off.
     pub http: Option<SocketAddr>,
     /// What is served.
     pub plan: Plan,
     config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
-    keys: ApiKeys,
+    identity: Identity,
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
@@ -68,7 +68,7 @@ pub(super) struct Parts {
     pub plan: Plan,
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
-    pub keys: ApiKeys,
+    pub identity: Identity,
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
@@ -80,7 +80,7 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, keys, metrics, health, shared, answering, incoming, http, router } =
+        let Parts { config, plan, db, recorder, identity, metrics, health, shared, answering, incoming, http, router } =
             parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
@@ -92,16 +92,29 @@ impl Running {
             }
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
-        let mut tasks = vec![
-            tokio::spawn(upkeep(metrics.clone(), draining.clone())),
-            tokio::spawn(keys.clone().keep_written(draining.clone())),
-        ];
+        let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        tasks.extend(identity.tend(&draining));
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, keys, metrics, health, shared, draining, served, checks, tasks }
+        Self {
+            grpc,
+            http,
+            plan,
+            config,
+            db,
+            recorder,
+            identity,
+            metrics,
+            health,
+            shared,
+            draining,
+            served,
+            checks,
+            tasks,
+        }
     }
 
     /// The database.
@@ -119,9 +132,9 @@ impl Running {
         self.recorder.as_ref()
     }
 
-    /// The site's API keys.
-    pub fn api_keys(&self) -> &ApiKeys {
-        &self.keys
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -161,7 +174,7 @@ impl Running {
             }
         }
         // Before its task is aborted, which may be writing.
-        let uses = self.keys.finish(AFTERMATH).await;
+        let uses = self.identity.keys.finish(AFTERMATH).await;
         if uses > 0 {
             tracing::error!(uses, "uses of api keys could not be written and are lost");
         }
@@ -248,7 +261,8 @@ async fn upkeep(metrics: Arc<Metrics>, draining: CancellationToken) {
 }
 
 async fn serve_http(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the http listener ended");
     }
 }

@@ -16,12 +16,13 @@ use super::{
     running::Parts,
 };
 use crate::{
-    app::{App, FoundService, Setup, Site},
-    auth::{self, Access, ApiKeys, Authenticator},
+    app::{App, FoundService, Setup},
+    auth::{self, Access, Identity},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
+    login,
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
@@ -39,6 +40,8 @@ pub enum StartError {
     NotMigrated(Vec<String>),
     /// A migration failed, or the database refused to say which were applied.
     Migrate(String),
+    /// The keys of `[auth]` cannot be used.
+    Auth(String),
     /// A service could not be made.
     Service(String, Error),
     /// An address cannot be listened on.
@@ -60,7 +63,7 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) => f.write_str(error),
+            Self::Migrate(error) | Self::Auth(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -89,6 +92,7 @@ impl Server {
         let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
+        let identity = identity(&db, &config).await?;
 
         let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
         let http = http_listener(&config.server.http).await?;
@@ -100,13 +104,12 @@ impl Server {
         } else {
             None
         };
-        let keys = ApiKeys::new(db.clone(), &config.auth);
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
+        let shared = Arc::new(self.shared(&plan, &config, &db, &identity, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router = http::router(health.clone(), metrics.clone());
+        let router = http::router(health.clone(), metrics.clone()).merge(login::router(identity.login.clone()));
         health.set(health::check(&db).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
@@ -116,7 +119,7 @@ impl Server {
             plan,
             db,
             recorder,
-            keys,
+            identity,
             metrics,
             health,
             shared,
@@ -154,6 +157,10 @@ impl Server {
         };
         let new: Vec<_> = apps.into_iter().filter(is_new).collect();
         let applied = db::migrate::up(db, &all).await.map_err(|error| failed(&error))?;
+        // Each time, as Django does: a model may be new without a migration.
+        let models = self.site.apps.iter().flat_map(|app| &app.models).map(|rows| rows.model());
+        let filled = auth::refill(db, models.map(|model| (model.app, model.name))).await;
+        filled.map_err(|error| StartError::Migrate(format!("permissions of the models: {}", error.for_log())))?;
         if env != Environment::Production {
             for app in new {
                 // Another node may have been faster with the same tables; then their rows are its business.
@@ -174,6 +181,7 @@ impl Server {
         plan: &Plan,
         config: &Arc<Config>,
         db: &Db,
+        identity: &Identity,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
@@ -183,7 +191,7 @@ impl Server {
             max_send: server.max_send_message_bytes,
             compression: encodings(&server.compression),
         };
-        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, own: bool| {
+        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, lingers: bool| {
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
@@ -191,14 +199,18 @@ impl Server {
                 wire,
                 handler,
                 recorded: !config.log.skips(&method.service, &method.name),
-                lingers: own,
+                lingers,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config, &self.site)?;
-            let own = planned.found.app == "steeple";
+            let (app, identity) = (planned.found.app, identity.clone());
+            let descriptors = self.site.descriptors.clone();
+            let setup = Setup { app, db: db.clone(), config: config.clone(), identity, descriptors };
+            let mut handlers = handlers(&planned.found, &setup)?;
+            // Health watchers and reflection streams go on for ever.
+            let lingers = planned.found.app == "steeple" && !planned.found.native;
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
                 let handler = handlers.remove(method.path.as_str());
@@ -207,7 +219,7 @@ impl Server {
                     return Err(StartError::Service(planned.found.name.to_owned(), error));
                 }
                 let access = planned_method.decision.access.clone();
-                catalog.insert(method.path.clone(), entry(method, access, handler, own));
+                catalog.insert(method.path.clone(), entry(method, access, handler, lingers));
             }
             if let Some(path) = handlers.keys().next() {
                 let error = Error::unimplemented(format!("it serves {path}, which its proto does not declare"));
@@ -215,12 +227,12 @@ impl Server {
             }
             if let Some(decision) = &planned.others {
                 let method = Arc::new(Method::other(&format!("/{}/*", planned.found.name)));
-                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, own));
+                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, lingers));
             }
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
-        let authenticator = Authenticator::new(&config.auth);
+        let authenticator = identity.authenticator.clone();
         Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
     }
 }
@@ -246,22 +258,21 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
 }
 
 /// Makes one service; gives its handlers by path.
-fn handlers(
-    found: &FoundService,
-    db: &Db,
-    config: &Arc<Config>,
-    site: &Site,
-) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let descriptors = site.descriptors.clone();
-    let service =
-        make(&Setup { app: found.app, db: db.clone(), config: config.clone(), descriptors }).map_err(failed)?;
+    let service = make(setup).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));
     }
     Ok(service.methods.into_iter().map(|method| (method.path, method.handler)).collect())
+}
+
+/// The site's users, tokens and keys.
+pub(crate) async fn identity(db: &Db, config: &Config) -> Result<Identity, StartError> {
+    let (development, production) = (config.env == Environment::Development, config.env == Environment::Production);
+    Identity::open(db, &config.auth, development, production).await.map_err(StartError::Auth)
 }
 
 /// Stock services, health and reflection: what is not ours goes through tonic's own router.
@@ -290,11 +301,8 @@ async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), Star
     let pending = db::migrate::pending(db, &all).await;
     let pending = pending.map_err(|error| StartError::Migrate(error.to_string()))?;
     let names: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
     if env == Environment::Production {
-        return Err(StartError::NotMigrated(names));
+        return if names.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(names)) };
     }
     for name in server.migrate(db, env).await? {
         tracing::info!(name, "migrated");
