@@ -30,7 +30,7 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`bus`], [`centrifugo`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
 //! | house | [`config`], [`app`], [`server`] |
 //! | doors | the command line |
@@ -44,6 +44,8 @@ pub mod db;
 pub mod model;
 
 pub mod auth;
+pub mod bus;
+pub mod centrifugo;
 pub mod method;
 pub mod record;
 

@@ -49,6 +49,7 @@ impl Config {
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, apps) = (section("calls"), section("auth"), section("apps"));
+        let (bus, centrifugo) = (section("bus"), section("centrifugo"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -56,6 +57,8 @@ impl Config {
             log: load.typed("log", &log),
             calls: load.typed("calls", &calls),
             auth: load.typed("auth", &auth),
+            bus: load.typed("bus", &bus),
+            centrifugo: load.typed("centrifugo", &centrifugo),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -65,6 +68,8 @@ impl Config {
         load.refuse("log", nonsense(&config.log));
         load.refuse("calls", config.calls.validate());
         load.refuse("auth", config.auth.validate(env == Environment::Production));
+        load.refuse("bus", config.bus.validate());
+        load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });

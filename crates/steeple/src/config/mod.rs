@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, db, interceptor, record, server};
+use crate::{auth, bus, centrifugo, db, interceptor, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -46,6 +46,10 @@ pub struct Config {
     pub calls: interceptor::Config,
     /// `[auth]`. Holds secrets.
     pub auth: auth::Config,
+    /// `[bus]`. Holds secrets.
+    pub bus: bus::Config,
+    /// `[centrifugo]`. Holds a secret.
+    pub centrifugo: centrifugo::Config,
     /// `[apps]`.
     pub apps: AppsConfig,
     /// `[settings.<app>]`.
@@ -131,6 +135,8 @@ impl Config {
             ("log".to_owned(), table(&self.log)),
             ("calls".to_owned(), table(&self.calls)),
             ("auth".to_owned(), table(&self.auth)),
+            ("bus".to_owned(), table(&self.bus)),
+            ("centrifugo".to_owned(), table(&self.centrifugo)),
             ("apps".to_owned(), table(&self.apps)),
         ])
     }
