@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    bus::Bus,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     error::{Error, Result},
@@ -35,6 +37,8 @@ use crate::{
 pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
+    pub(crate) bus: Bus,
+    pub(crate) centrifugo: Option<Centrifugo>,
     pub(crate) config: Arc<Config>,
 }
 
@@ -47,6 +51,16 @@ impl Setup {
     /// The site's database.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The site's configuration.

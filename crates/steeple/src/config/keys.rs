@@ -314,9 +314,9 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "url",
                 Kind::Text,
-                "NATS brokers, several with commas; tls:// for TLS. Not set: one process, which needs none.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
+                "NATS brokers: nats://user:password@host:4222, several with commas, tls:// for TLS. Not set: one process,\nwhich needs none.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
             )
-            .example("\"nats://user:password@127.0.0.1:4222\"")
+            .example("\"nats://127.0.0.1:4222\"")
             .secret(),
             key("token", Kind::Text, "A token, for brokers that want one in place of user and password. A secret.")
                 .example("\"env:NATS_TOKEN\"")

@@ -19,6 +19,8 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
+    bus::Bus,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     interceptor::Shared,
@@ -42,6 +44,8 @@ pub struct Running {
     pub plan: Plan,
     config: Arc<Config>,
     db: Db,
+    bus: Bus,
+    centrifugo: Option<Centrifugo>,
     recorder: Option<Arc<Recorder>>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -65,6 +69,8 @@ pub(super) struct Parts {
     pub config: Arc<Config>,
     pub plan: Plan,
     pub db: Db,
+    pub bus: Bus,
+    pub centrifugo: Option<Centrifugo>,
     pub recorder: Option<Arc<Recorder>>,
     pub metrics: Arc<Metrics>,
     pub health: Health,
@@ -77,7 +83,21 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let Parts {
+            config,
+            plan,
+            db,
+            bus,
+            centrifugo,
+            recorder,
+            metrics,
+            health,
+            shared,
+            answering,
+            incoming,
+            http,
+            router,
+        } = parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport =
@@ -87,19 +107,45 @@ impl Running {
                 tracing::error!(error = &error as &dyn std::error::Error, "the grpc listener ended");
             }
         });
-        let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
+        let checks = tokio::spawn(health.clone().watch(db.clone(), bus.clone(), config.bus.required, draining.clone()));
         let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, checks, tasks }
+        Self {
+            grpc,
+            http,
+            plan,
+            config,
+            db,
+            bus,
+            centrifugo,
+            recorder,
+            metrics,
+            health,
+            shared,
+            draining,
+            served,
+            checks,
+            tasks,
+        }
     }
 
     /// The database.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The configuration it was started with.
@@ -150,6 +196,13 @@ impl Running {
         }
         for task in &self.tasks {
             task.abort();
+        }
+        self.bus.close().await;
+        if let Some(centrifugo) = &self.centrifugo {
+            let lost = centrifugo.drain(self.config.centrifugo.drain).await;
+            if lost > 0 {
+                tracing::error!(publications = lost, "publications could not be delivered and are lost");
+            }
         }
         let lost = match &self.recorder {
             // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the

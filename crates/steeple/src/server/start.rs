@@ -18,6 +18,8 @@ use super::{
 use crate::{
     app::{FoundService, Setup},
     auth::{Access, Authenticator},
+    bus::Bus,
+    centrifugo::{CallEvents, Centrifugo},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
@@ -45,6 +47,10 @@ pub enum StartError {
     Listen(ListenError),
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
+    /// The broker refuses the site, or is away and required.
+    Bus(String),
+    /// Centrifugo's configuration does not work on this machine.
+    Centrifugo(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -60,7 +66,7 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) => f.write_str(error),
+            Self::Migrate(error) | Self::Bus(error) | Self::Centrifugo(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -100,13 +106,16 @@ impl Server {
         } else {
             None
         };
+        let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
+        let bus = Bus::open(&config.bus, &format!("process {}", std::process::id())).await.map_err(StartError::Bus)?;
+        let reach = Reach { db: db.clone(), bus: bus.clone(), centrifugo: centrifugo.clone() };
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
+        let shared = Arc::new(self.shared(&plan, &config, &reach, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router = http::router(health.clone(), metrics.clone());
-        health.set(health::check(&db).await).await;
+        let router = http::router(health.clone(), metrics.clone(), bus.clone());
+        health.set(health::check(&db, &bus, config.bus.required).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
@@ -114,6 +123,8 @@ impl Server {
             config,
             plan,
             db,
+            bus,
+            centrifugo,
             recorder,
             metrics,
             health,
@@ -168,7 +179,7 @@ impl Server {
         &self,
         plan: &Plan,
         config: &Arc<Config>,
-        db: &Db,
+        reach: &Reach,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
@@ -179,20 +190,23 @@ impl Server {
             compression: encodings(&server.compression),
         };
         let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, own: bool| {
+            let recorded = !config.log.skips(&method.service, &method.name);
+            let centrifugo = reach.centrifugo.as_ref().filter(|_| recorded);
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
                 chain: self.chain(&method.service, &method.name),
                 wire,
                 handler,
-                recorded: !config.log.skips(&method.service, &method.name),
+                events: CallEvents::of(&config.centrifugo, centrifugo, &method),
+                recorded,
                 lingers: own,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config)?;
+            let mut handlers = handlers(&planned.found, reach, config)?;
             let own = planned.found.app == "steeple";
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
@@ -216,7 +230,7 @@ impl Server {
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
         let authenticator = Authenticator::new(&config.auth);
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, reach.db.clone(), config.calls.clone()))
     }
 }
 
@@ -240,11 +254,25 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
+/// What services reach.
+struct Reach {
+    db: Db,
+    bus: Bus,
+    centrifugo: Option<Centrifugo>,
+}
+
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, reach: &Reach, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
+    let setup = Setup {
+        app: found.app,
+        db: reach.db.clone(),
+        bus: reach.bus.clone(),
+        centrifugo: reach.centrifugo.clone(),
+        config: config.clone(),
+    };
+    let service = make(&setup).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));

@@ -6,7 +6,9 @@ mod databases;
 mod frames;
 mod trial;
 
+mod bus;
 mod calls;
+mod centrifugo;
 mod config;
 mod context;
 mod data;

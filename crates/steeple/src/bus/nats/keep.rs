@@ -94,11 +94,8 @@ impl Hold<'_> {
         loop {
             tokio::select! {
                 message = inbox.next() => {
-                    let Some(message) = message else {
-                        // The client was closed: nothing more will come.
-                        std::future::pending::<()>().await;
-                        return Ended::Lost;
-                    };
+                    // The client was closed: the link will say so.
+                    let Some(message) = message else { return Ended::Lost };
                     match self.hear(message, settled) {
                         Heard::Own => {
                             settled = true;
