@@ -124,7 +124,9 @@ mod tests {
         assert!(wrong(&Config::default()).is_empty());
         let url = |url: &str| Some(Secret::new(url));
         assert!(wrong(&Config { url: url("nats://ada:secret@one:4222,tls://two"), ..Config::default() }).is_empty());
-        for bad in ["", "redis://one", "nats://", "nats://token@one", "nats://a:b@one,nats://c:d@two", "nats://a:b c@x y"] {
+        for bad in
+            ["", "redis://one", "nats://", "nats://token@one", "nats://a:b@one,nats://c:d@two", "nats://a:b c@x y"]
+        {
             assert_eq!(wrong(&Config { url: url(bad), ..Config::default() }), ["url"], "{bad}");
         }
         let token = Some(Secret::new("t"));
@@ -139,7 +141,9 @@ mod tests {
 
     #[test]
     fn no_problem_shows_a_secret() {
-        for url in ["nats://ada:s3cret@x y", "redis://ada:s3cret@x", "nats://s3cret@x", "nats://a:s3cret@x,nats://b:c@y"] {
+        for url in
+            ["nats://ada:s3cret@x y", "redis://ada:s3cret@x", "nats://s3cret@x", "nats://a:s3cret@x,nats://b:c@y"]
+        {
             for (_, sentence) in (Config { url: Some(Secret::new(url)), ..Config::default() }).validate() {
                 assert!(!sentence.contains("s3cret"), "{sentence}");
             }

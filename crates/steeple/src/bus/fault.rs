@@ -79,7 +79,9 @@ impl Fault {
                 reason::BUS_FULL,
             ),
             Self::Late => (
-                Error::deadline_exceeded(format!("the command came too late to the node of client {id}, and did not run")),
+                Error::deadline_exceeded(format!(
+                    "the command came too late to the node of client {id}, and did not run"
+                )),
                 reason::COMMAND_LATE,
             ),
             Self::NodeSilent => (
@@ -90,9 +92,7 @@ impl Fault {
                 (Error::deadline_exceeded(format!("client {id} did not answer in time")), reason::CLIENT_SILENT)
             }
             Self::Left => (Error::aborted(format!("client {id} left before it answered")), reason::CLIENT_LEFT),
-            Self::Superseded => {
-                (Error::aborted(format!("another session took the name {id}")), reason::SUPERSEDED)
-            }
+            Self::Superseded => (Error::aborted(format!("another session took the name {id}")), reason::SUPERSEDED),
         };
         error.reason(reason, DOMAIN)
     }

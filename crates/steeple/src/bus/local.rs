@@ -30,12 +30,12 @@ pub struct Local {
 }
 
 impl Local {
-    pub(super) fn serve(&self, service: &str, id: &str, labels: &[&str], handler: Handler) -> Result<Registration> {
+    pub(super) fn serve(&self, service: &str, id: &str, labels: &[&str], handler: Handler) -> Registration {
         let (session, older) = self.sessions.take_over(service, id, labels, handler);
         if let Some(older) = older {
             older.superseded.cancel();
         }
-        Ok(Registration::new(session, self.sessions.clone(), Announced::Here))
+        Registration::new(session, self.sessions.clone(), Announced::Here)
     }
 
     pub(super) async fn ask(

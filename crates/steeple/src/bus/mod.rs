@@ -146,7 +146,7 @@ impl Bus {
     ) -> Result<Registration> {
         names::check(service, id, labels)?;
         match self {
-            Self::Local(local) => local.serve(service, id, labels, Box::new(handler)),
+            Self::Local(local) => Ok(local.serve(service, id, labels, Box::new(handler))),
             Self::Nats(nats) => nats.serve(service, id, labels, Box::new(handler)).await,
         }
     }

@@ -46,8 +46,8 @@ pub(super) fn check_name(field: &str, name: &str) -> Result<()> {
 /// Checks the name of a service: a proto's full name, as `crypto.CryptoStreamingService`.
 pub(super) fn check_service(service: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let fits = service.len() <= LONGEST_SERVICE
-        && service.split('.').all(|part| !part.is_empty() && part.bytes().all(plain));
+    let fits =
+        service.len() <= LONGEST_SERVICE && service.split('.').all(|part| !part.is_empty() && part.bytes().all(plain));
     if fits { Ok(()) } else { Err(Error::invalid("service", "must be a name such as crypto.CryptoService")) }
 }
 

@@ -104,8 +104,7 @@ impl Sessions {
         let mut services = self.write();
         let seen = services.get(service).and_then(|clients| clients.get(id)).map(|session| session.claim);
         let session = Arc::new(Session::new(service, id, labels, Claim::newer_than(seen), handler));
-        let older =
-            services.entry(session.service.clone()).or_default().insert(session.id.clone(), session.clone());
+        let older = services.entry(session.service.clone()).or_default().insert(session.id.clone(), session.clone());
         (session, older)
     }
 

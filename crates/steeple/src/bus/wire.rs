@@ -44,7 +44,10 @@ pub(super) enum Answer {
     /// Who has the name.
     Owner(Claim),
     /// What a publication reached on one node.
-    Count { queued: u32, refused: u32 },
+    Count {
+        queued: u32,
+        refused: u32,
+    },
 }
 
 impl Order {

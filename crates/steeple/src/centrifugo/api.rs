@@ -103,7 +103,8 @@ impl Api {
         let wrong = || "must be an address such as http://127.0.0.1:8000, without a user, ? or #".to_owned();
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;
-        if authority.as_str().contains('@') || authority.host().is_empty() || uri.query().is_some() || url.contains('#') {
+        if authority.as_str().contains('@') || authority.host().is_empty() || uri.query().is_some() || url.contains('#')
+        {
             return Err(wrong());
         }
         match uri.scheme_str() {
@@ -129,12 +130,14 @@ impl Api {
     pub async fn publish(&self, publications: &[&Publication]) -> Result<VecDeque<Fate>, Failure> {
         let mut commands: Vec<_> = publications.iter().copied().map(command).collect();
         let (method, body) = match (commands.len(), commands.pop()) {
-            (1, Some(Command::Publish { channel, data, idempotency_key })) => {
-                ("publish", serde_json::to_vec(&Alone { channel: Some(channel), channels: None, data, idempotency_key }))
-            }
-            (1, Some(Command::Broadcast { channels, data, idempotency_key })) => {
-                ("broadcast", serde_json::to_vec(&Alone { channel: None, channels: Some(channels), data, idempotency_key }))
-            }
+            (1, Some(Command::Publish { channel, data, idempotency_key })) => (
+                "publish",
+                serde_json::to_vec(&Alone { channel: Some(channel), channels: None, data, idempotency_key }),
+            ),
+            (1, Some(Command::Broadcast { channels, data, idempotency_key })) => (
+                "broadcast",
+                serde_json::to_vec(&Alone { channel: None, channels: Some(channels), data, idempotency_key }),
+            ),
             (_, last) => {
                 commands.extend(last);
                 ("batch", serde_json::to_vec(&Batch { commands }))
@@ -206,7 +209,11 @@ fn command(publication: &Publication) -> Command<'_> {
 /// One publication's fate. Of a broadcast, the worst of its channels: what was published to the others is known by its key.
 fn fate(answer: Answer) -> Result<Fate, Failure> {
     let problems = answer.error.into_iter().chain(
-        [answer.result, answer.broadcast].into_iter().flatten().flat_map(|results| results.responses).filter_map(|one| one.error),
+        [answer.result, answer.broadcast]
+            .into_iter()
+            .flatten()
+            .flat_map(|results| results.responses)
+            .filter_map(|one| one.error),
     );
     let mut fate = Fate::Published;
     for problem in problems {

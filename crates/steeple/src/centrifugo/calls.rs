@@ -28,7 +28,7 @@ pub(crate) struct CallEvents {
 
 /// What a browser reads.
 #[derive(Debug, Serialize)]
-struct Event<'c> {
+struct Moment<'c> {
     event_type: &'static str,
     request_id: String,
     method: &'c str,
@@ -89,10 +89,10 @@ impl CallEvents {
     }
 }
 
-fn event<'c>(event_type: &'static str, call: &'c Call, ended: Option<Ended>) -> Event<'c> {
+fn event<'c>(event_type: &'static str, call: &'c Call, ended: Option<Ended>) -> Moment<'c> {
     let method = call.method();
     let started = DateTime::from_timestamp_micros(call.started_at).unwrap_or_default();
-    Event {
+    Moment {
         event_type,
         request_id: call.id().to_string(),
         method: &method.path,

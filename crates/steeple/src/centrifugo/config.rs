@@ -102,7 +102,8 @@ impl Config {
         if self.url.is_none() && !self.call_events.is_empty() {
             wrong.push(("call_events", "has nowhere to go; set url".to_owned()));
         }
-        let sizes = [("queue", self.queue, MOST), ("batch", self.batch, 1000), ("queue_bytes", self.queue_bytes, 1 << 32)];
+        let sizes =
+            [("queue", self.queue, MOST), ("batch", self.batch, 1000), ("queue_bytes", self.queue_bytes, 1 << 32)];
         for (key, size, most) in sizes {
             if !(1..=most).contains(&size) {
                 wrong.push((key, format!("must be between 1 and {most}")));

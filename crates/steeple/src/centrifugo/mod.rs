@@ -28,16 +28,16 @@ use serde::Serialize;
 use tokio::{sync::watch, task::JoinHandle};
 
 pub(crate) use self::calls::CallEvents;
-pub use self::{
-    channel::Pattern,
-    config::{CallEvent, Config},
-    counted::{Counts, Lost},
-};
 use self::{
     api::Api,
     counted::Counted,
     outbox::{Outbox, Publication},
     sender::Sender,
+};
+pub use self::{
+    channel::Pattern,
+    config::{CallEvent, Config},
+    counted::{Counts, Lost},
 };
 use crate::record::Metrics;
 

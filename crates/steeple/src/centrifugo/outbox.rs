@@ -59,7 +59,14 @@ struct State {
 
 impl Outbox {
     pub fn new(most: usize, most_bytes: usize, counted: Arc<Counted>) -> Self {
-        Self { state: Mutex::default(), most, most_bytes, news: Notify::new(), closed: CancellationToken::new(), counted }
+        Self {
+            state: Mutex::default(),
+            most,
+            most_bytes,
+            news: Notify::new(),
+            closed: CancellationToken::new(),
+            counted,
+        }
     }
 
     /// Adds one; the oldest make room for it.

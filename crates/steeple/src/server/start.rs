@@ -262,7 +262,11 @@ struct Reach {
 }
 
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, reach: &Reach, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(
+    found: &FoundService,
+    reach: &Reach,
+    config: &Arc<Config>,
+) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
     let setup = Setup {

@@ -135,14 +135,13 @@ async fn answer(State(stand): State<Stand>, uri: Uri, headers: HeaderMap, body: 
     let body: Value = serde_json::from_str(&text).unwrap();
     stand.asked.lock().unwrap().push(Asked { path: uri.path().to_owned(), headers, body: body.clone() });
     match mood {
-        Mood::Well => (StatusCode::OK, well(&body).to_string()),
         Mood::Status(status) => (StatusCode::from_u16(status).unwrap(), "no".to_owned()),
         Mood::Body(body) => (StatusCode::OK, body),
         Mood::Never => std::future::pending().await,
         Mood::Narrow(most) if text.len() > most || text.contains("poison") => {
             (StatusCode::PAYLOAD_TOO_LARGE, String::new())
         }
-        Mood::Narrow(_) => (StatusCode::OK, well(&body).to_string()),
+        Mood::Well | Mood::Narrow(_) => (StatusCode::OK, well(&body).to_string()),
     }
 }
 

@@ -60,7 +60,8 @@ impl Inbox {
         });
         for shard in 0..SHARDS {
             let subject = format!("{}.{shard}.*", inbox.prefix);
-            let answers = client.subscribe(subject).await.map_err(|error| format!("the bus cannot be heard: {error}"))?;
+            let answers =
+                client.subscribe(subject).await.map_err(|error| format!("the bus cannot be heard: {error}"))?;
             let (inbox, end) = (Arc::downgrade(&inbox), end.clone());
             tokio::spawn(async move { end.run_until_cancelled(read(answers, inbox, shard)).await });
         }

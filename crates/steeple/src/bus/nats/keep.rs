@@ -58,8 +58,9 @@ pub(super) async fn keep(nats: Arc<Inner>, session: Arc<Session>, announced: wat
         let ended = hold.run(&mut link, &announced, first).await;
         announced.send_replace(false);
         if matches!(ended, Ended::Superseded) {
-            session.superseded.cancel();
+            // In this order: whoever was told finds the newer one, and not this one here.
             nats.sessions.remove(&session);
+            session.superseded.cancel();
             return;
         }
         first = false;

@@ -37,13 +37,13 @@ const OUTGOING: usize = 8192;
 /// How often the state is compared with the client's own, since its events can be lost.
 const CHECK: Duration = Duration::from_secs(1);
 
-/// The connection. Cheap to clone.
-#[derive(Debug, Clone)]
+/// The connection.
+#[derive(Debug)]
 pub(super) struct Link {
     pub client: Client,
     watched: Arc<Watched>,
     settle: Duration,
-    dropped: Arc<AtomicU64>,
+    dropped: AtomicU64,
 }
 
 /// What is known of the connection.
@@ -70,7 +70,7 @@ impl Link {
     ///
     /// # Errors
     /// The options do not fit together.
-    pub async fn open(config: &Config, url: &str, name: String, end: &CancellationToken) -> Result<Self, String> {
+    pub async fn open(config: &Config, url: &str, name: String, end: &CancellationToken) -> Result<Arc<Self>, String> {
         let address = Address::of(url)?;
         let watched = Arc::new(Watched {
             seen: watch::Sender::new(Seen {
@@ -107,9 +107,10 @@ impl Link {
         if let (Some(certificate), Some(key)) = (&config.tls_certificate, &config.tls_key) {
             options = options.add_client_certificate(certificate.clone(), key.clone());
         }
-        let client = options.connect(address.servers).await.map_err(|error| format!("the bus cannot be opened: {error}"))?;
+        let client =
+            options.connect(address.servers).await.map_err(|error| format!("the bus cannot be opened: {error}"))?;
         let _ = watched.statistics.set(client.statistics());
-        let link = Self { client, watched, settle: config.settle, dropped: Arc::default() };
+        let link = Arc::new(Self { client, watched, settle: config.settle, dropped: AtomicU64::new(0) });
         tokio::spawn(check(link.clone(), end.clone()));
         Ok(link)
     }
@@ -176,7 +177,7 @@ fn back_off(attempts: usize) -> Duration {
 }
 
 /// Compares what was heard with what is, until the end.
-async fn check(link: Link, end: CancellationToken) {
+async fn check(link: Arc<Link>, end: CancellationToken) {
     let mut tick = interval(CHECK);
     let mut away_before = false;
     while end.run_until_cancelled(tick.tick()).await.is_some() {

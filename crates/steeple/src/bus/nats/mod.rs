@@ -23,13 +23,13 @@ use tokio_stream::StreamExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+pub(super) use self::{address::Address, group::Membership};
 use self::{
     group::Groups,
     inbox::Inbox,
     keep::{WHO, keep},
     link::Link,
 };
-pub(super) use self::{address::Address, group::Membership};
 use super::{
     Config, Counts, Expiry, Registration, Spread, State,
     claim::Claim,
@@ -66,7 +66,7 @@ pub struct Nats(Arc<Inner>);
 /// What every part of the bus over NATS shares.
 #[derive(Debug)]
 struct Inner {
-    link: Link,
+    link: Arc<Link>,
     inbox: Arc<Inbox>,
     subjects: Subjects,
     sessions: Arc<Sessions>,
@@ -82,7 +82,7 @@ struct Inner {
 /// The way back to who asked from another node.
 #[derive(Debug)]
 pub(super) struct Back {
-    link: Link,
+    link: Arc<Link>,
     to: Subject,
 }
 
@@ -133,7 +133,10 @@ impl Nats {
             return Err(format!("the bus's broker refuses this site: {}; check bus.url and bus.token", seen.why));
         }
         if config.required {
-            return Err(format!("the bus's broker cannot be reached: {}; start it, or set bus.required = false", seen.why));
+            return Err(format!(
+                "the bus's broker cannot be reached: {}; start it, or set bus.required = false",
+                seen.why
+            ));
         }
         tracing::warn!(why = %seen.why, "started without the bus: clients of other nodes cannot be reached");
         Ok(())
@@ -159,7 +162,11 @@ impl Nats {
         let link = &self.0.link;
         let seen = link.seen();
         if !(seen.connected && link.is_connected()) {
-            return State::Away(if seen.why.is_empty() { "the connection was lost".to_owned() } else { seen.why.to_string() });
+            return State::Away(if seen.why.is_empty() {
+                "the connection was lost".to_owned()
+            } else {
+                seen.why.to_string()
+            });
         }
         if link.unsettled_for().is_zero() { State::Connected } else { State::Settling }
     }
@@ -233,7 +240,7 @@ impl Nats {
         bytes: Bytes,
         within: Duration,
     ) -> Result<Bytes> {
-        match self.0.sessions.get(service, id) {
+        match self.0.sessions.get(service, id).filter(|session| !session.superseded.is_cancelled()) {
             Some(session) => ask_here(&session, wants, bytes, within).await,
             None => self.0.ask_there(wants, service, id, bytes, within).await,
         }
@@ -284,14 +291,7 @@ impl Inner {
     }
 
     /// Asks a client of another node.
-    async fn ask_there(
-        &self,
-        wants: Wants,
-        service: &str,
-        id: &str,
-        bytes: Bytes,
-        within: Duration,
-    ) -> Result<Bytes> {
+    async fn ask_there(&self, wants: Wants, service: &str, id: &str, bytes: Bytes, within: Duration) -> Result<Bytes> {
         let (expires, end) = (Expiry::after(within), Instant::now() + within.min(Duration::from_hours(24)));
         if expires.is_past() {
             return Err(Fault::Late.of(id));

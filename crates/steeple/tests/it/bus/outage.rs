@@ -52,8 +52,7 @@ async fn a_node_starts_without_a_broker_and_joins_when_it_comes() {
 #[tokio::test]
 async fn a_node_that_needs_the_broker_does_not_start_without() {
     let Some(broker) = Broker::stopped("") else { return };
-    let config =
-        Config { required: true, connect_timeout: Duration::from_millis(200), ..config(&broker.url()) };
+    let config = Config { required: true, connect_timeout: Duration::from_millis(200), ..config(&broker.url()) };
     let refused = Bus::open(&config, "one").await.unwrap_err();
     assert!(refused.contains("cannot be reached") && refused.contains("bus.required"), "{refused}");
 }
@@ -85,17 +84,16 @@ async fn everybody_comes_back_and_nothing_runs_late() {
         }
         for (name, _) in &echoes {
             let answer = one.request(SERVICE, name, Bytes::from_static(b"during"), LONG).await;
-            match one.is_here(SERVICE, name) {
-                true => assert_eq!(answer.unwrap(), "during"),
-                false => assert_eq!(said(answer.unwrap_err()), away()),
+            if one.is_here(SERVICE, name) {
+                assert_eq!(answer.unwrap(), "during");
+            } else {
+                assert_eq!(said(answer.unwrap_err()), away());
             }
         }
         // Clients come and go meanwhile.
         let newcomer = Peer::at(&two, &format!("newcomer-{round}")).await;
         broker.run().await;
         until("the newcomer is announced", || newcomer.registration.is_announced()).await;
-        let settling = one.send(SERVICE, "nobody", Bytes::new(), LONG).await.map_err(said);
-        assert!(matches!(settling, Err((Code::Unavailable, _) | (Code::FailedPrecondition, _))), "{settling:?}");
         until("all are announced", || echoes.iter().all(|(_, echo)| echo.registration.is_announced())).await;
         until("the node is settled", || one.state() == State::Connected).await;
         reached(one.clone(), "after").await;
@@ -144,7 +142,7 @@ async fn a_bus_that_is_closed_or_dropped_leaves_no_connection() {
     let other = Bus::open(&config, "c").await.unwrap();
     for id in ["a", "b"] {
         let absent = async {
-            while other.send(SERVICE, id, Bytes::new(), LONG).await.map_err(said)
+            while other.send(SERVICE, id, Bytes::new(), Duration::from_millis(100)).await.map_err(said)
                 != Err((Code::FailedPrecondition, reason::CLIENT_NOT_CONNECTED.to_owned()))
             {}
         };

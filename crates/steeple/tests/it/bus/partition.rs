@@ -17,6 +17,9 @@ use super::{
     said, until,
 };
 
+/// While the broker has not noticed that a node is gone, it hands commands to nobody.
+const SHORT: Duration = Duration::from_millis(100);
+
 /// Pings at times that a test does not reach, so that a stalled line is not taken for a dead one.
 fn patient(url: &str) -> Config {
     Config { ping_interval: Duration::from_secs(600), ..config(url) }
@@ -38,7 +41,7 @@ async fn a_session_that_was_left_behind_is_fenced_when_its_node_comes_back() {
         // The client is reached within its node, as long as it is there; for others it is absent.
         one.request(SERVICE, &id, Bytes::from_static(b"local"), LONG).await.unwrap();
         let absent = async {
-            while caller.send(SERVICE, &id, Bytes::new(), LONG).await.map_err(said)
+            while caller.send(SERVICE, &id, Bytes::new(), SHORT).await.map_err(said)
                 != Err((Code::FailedPrecondition, reason::CLIENT_NOT_CONNECTED.to_owned()))
             {}
         };

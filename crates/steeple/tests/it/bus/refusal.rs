@@ -1,11 +1,12 @@
-//! Credentials and rights.
+//! Credentials, rights and certificates.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use bytes::Bytes;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use steeple::{
     auth::Secret,
-    bus::{Bus, Config},
+    bus::{Bus, Config, State},
 };
 
 use super::{LONG, SERVICE, broker::Broker, config, peer::Peer};
@@ -56,4 +57,49 @@ async fn too_few_rights_stop_the_start_with_a_sentence_that_helps() {
     let mut peer = Peer::at(&two, "a").await;
     one.send(SERVICE, "a", Bytes::new(), LONG).await.unwrap();
     peer.next().await;
+}
+
+/// Writes a certificate for this machine, and its key, signed by `issuer`.
+fn certificate(folder: &Path, name: &str, issuer: &Issuer<'_, KeyPair>) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    fs::write(folder.join(format!("{name}.pem")), params.signed_by(&key, issuer).unwrap().pem()).unwrap();
+    fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_are_shown_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    fs::write(at("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    let authority = Issuer::new(params, key);
+    certificate(folder.path(), "broker", &authority);
+    certificate(folder.path(), "node", &authority);
+    let path = folder.path().display();
+    let tls = format!(
+        "tls {{ cert_file: \"{path}/broker.pem\", key_file: \"{path}/broker.key\", ca_file: \"{path}/ca.pem\", verify: true }}"
+    );
+    let Some(broker) = Broker::with(&tls).await else { return };
+    let without =
+        Config { connect_timeout: Duration::from_millis(500), ..config(&format!("tls://127.0.0.1:{}", broker.port)) };
+    let with = Config {
+        connect_timeout: LONG,
+        tls_ca: Some(at("ca.pem")),
+        tls_certificate: Some(at("node.pem")),
+        tls_key: Some(at("node.key")),
+        ..without.clone()
+    };
+    let (one, two) = (Bus::open(&with, "one").await.unwrap(), Bus::open(&with, "two").await.unwrap());
+    let mut peer = Peer::at(&two, "a").await;
+    one.send(SERVICE, "a", Bytes::new(), LONG).await.unwrap();
+    peer.next().await;
+    // A broker that cannot be trusted, and one that does not trust this node.
+    let stranger = Config { tls_certificate: None, tls_key: None, tls_ca: with.tls_ca.clone(), ..without.clone() };
+    for config in [without, stranger] {
+        let bus = Bus::open(&config, "three").await.unwrap();
+        assert!(matches!(bus.state(), State::Away(_)), "{}", bus.state());
+    }
 }
