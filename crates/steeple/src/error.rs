@@ -159,6 +159,11 @@ impl Error {
         self
     }
 
+    /// The wait that [`retry_after`](Self::retry_after) asks for.
+    pub fn retry_delay(&self) -> Option<Duration> {
+        self.0.details.retry_info()?.retry_delay
+    }
+
     /// Adds a `google.rpc.ErrorInfo`: a reason in UPPER_SNAKE_CASE that programs may rely on, unique in `domain`.
     pub fn reason(mut self, reason: impl Into<String>, domain: impl Into<String>) -> Self {
         self.0.details.set_error_info(reason, domain, std::collections::HashMap::new());

@@ -32,7 +32,7 @@
 //! | data | [`db`], [`model`] |
 //! | pieces | [`method`], [`record`], [`auth`], [`bus`], [`centrifugo`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
-//! | house | [`config`], [`app`], [`server`] |
+//! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
 
 #![warn(missing_docs)]
@@ -56,6 +56,7 @@ pub mod stream;
 
 pub mod app;
 pub mod config;
+pub mod login;
 pub mod server;
 
 mod commands;

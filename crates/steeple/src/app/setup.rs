@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::{
+    auth::Identity,
     bus::Bus,
     centrifugo::Centrifugo,
     config::Config,
@@ -33,13 +34,14 @@ use crate::{
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
+    pub(crate) config: Arc<Config>,
+    pub(crate) identity: Identity,
     pub(crate) bus: Bus,
     pub(crate) centrifugo: Option<Centrifugo>,
-    pub(crate) config: Arc<Config>,
 }
 
 impl Setup {
@@ -53,6 +55,16 @@ impl Setup {
         &self.db
     }
 
+    /// The site's configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// The way to the clients of streams, on this node or any other.
     pub fn bus(&self) -> &Bus {
         &self.bus
@@ -61,11 +73,6 @@ impl Setup {
     /// The way to browsers; `None` when the configuration names no Centrifugo.
     pub fn centrifugo(&self) -> Option<&Centrifugo> {
         self.centrifugo.as_ref()
-    }
-
-    /// The site's configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

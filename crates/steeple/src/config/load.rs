@@ -67,7 +67,8 @@ impl Config {
         load.refuse("database", config.database.validate());
         load.refuse("log", nonsense(&config.log));
         load.refuse("calls", config.calls.validate());
-        load.refuse("auth", config.auth.validate(env == Environment::Production));
+        let (production, development) = (env == Environment::Production, env == Environment::Development);
+        load.refuse("auth", config.auth.validate(production, development));
         load.refuse("bus", config.bus.validate());
         load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("apps", config.apps.validate());

@@ -1,4 +1,5 @@
-//! The HTTP listener: `/healthz` (the process runs), `/readyz` (it takes calls), `/metrics` (Prometheus text).
+//! The HTTP listener: `/healthz` (the process runs), `/readyz` (it takes calls), `/metrics` (Prometheus text), and beside
+//! them what `login/` adds (`/api/auth/…`).
 
 use std::sync::Arc;
 

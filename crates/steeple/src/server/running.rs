@@ -19,6 +19,7 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
+    auth::Identity,
     bus::Bus,
     centrifugo::Centrifugo,
     config::Config,
@@ -38,15 +39,16 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are; `None` when that is off.
+    /// Where `/healthz`, `/readyz`, `/metrics` and `/api/auth/…` are; `None` when that is off.
     pub http: Option<SocketAddr>,
     /// What is served.
     pub plan: Plan,
     config: Arc<Config>,
     db: Db,
+    recorder: Option<Arc<Recorder>>,
+    identity: Identity,
     bus: Bus,
     centrifugo: Option<Centrifugo>,
-    recorder: Option<Arc<Recorder>>,
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
@@ -69,9 +71,10 @@ pub(super) struct Parts {
     pub config: Arc<Config>,
     pub plan: Plan,
     pub db: Db,
+    pub recorder: Option<Arc<Recorder>>,
+    pub identity: Identity,
     pub bus: Bus,
     pub centrifugo: Option<Centrifugo>,
-    pub recorder: Option<Arc<Recorder>>,
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
@@ -87,9 +90,10 @@ impl Running {
             config,
             plan,
             db,
+            recorder,
+            identity,
             bus,
             centrifugo,
-            recorder,
             metrics,
             health,
             shared,
@@ -109,6 +113,7 @@ impl Running {
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), bus.clone(), config.bus.required, draining.clone()));
         let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        tasks.extend(identity.tend(&draining));
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
@@ -120,9 +125,10 @@ impl Running {
             plan,
             config,
             db,
+            recorder,
+            identity,
             bus,
             centrifugo,
-            recorder,
             metrics,
             health,
             shared,
@@ -138,16 +144,6 @@ impl Running {
         &self.db
     }
 
-    /// The way to the clients of streams, on this node or any other.
-    pub fn bus(&self) -> &Bus {
-        &self.bus
-    }
-
-    /// The way to browsers; `None` when the configuration names no Centrifugo.
-    pub fn centrifugo(&self) -> Option<&Centrifugo> {
-        self.centrifugo.as_ref()
-    }
-
     /// The configuration it was started with.
     pub fn config(&self) -> &Config {
         &self.config
@@ -156,6 +152,21 @@ impl Running {
     /// The request log's writer; `None` when the log is off.
     pub fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.recorder.as_ref()
+    }
+
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -193,6 +204,11 @@ impl Running {
             if timeout(AFTERMATH, self.quiet()).await.is_err() {
                 tracing::warn!("some connections did not close, leaving them");
             }
+        }
+        // Before its task is aborted, which may be writing.
+        let uses = self.identity.keys.finish(AFTERMATH).await;
+        if uses > 0 {
+            tracing::error!(uses, "uses of api keys could not be written and are lost");
         }
         for task in &self.tasks {
             task.abort();
@@ -284,7 +300,8 @@ async fn upkeep(metrics: Arc<Metrics>, draining: CancellationToken) {
 }
 
 async fn serve_http(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the http listener ended");
     }
 }

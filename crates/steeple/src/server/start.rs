@@ -16,14 +16,15 @@ use super::{
     running::Parts,
 };
 use crate::{
-    app::{FoundService, Setup},
-    auth::{Access, Authenticator},
+    app::{App, FoundService, Setup},
+    auth::{self, Access, Identity},
     bus::Bus,
     centrifugo::{CallEvents, Centrifugo},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
+    login,
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
@@ -41,6 +42,8 @@ pub enum StartError {
     NotMigrated(Vec<String>),
     /// A migration failed, or the database refused to say which were applied.
     Migrate(String),
+    /// The keys of `[auth]` cannot be used.
+    Auth(String),
     /// A service could not be made.
     Service(String, Error),
     /// An address cannot be listened on.
@@ -66,7 +69,7 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) | Self::Bus(error) | Self::Centrifugo(error) => f.write_str(error),
+            Self::Migrate(error) | Self::Auth(error) | Self::Bus(error) | Self::Centrifugo(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -95,6 +98,7 @@ impl Server {
         let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
+        let identity = identity(&db, &config).await?;
 
         let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
         let http = http_listener(&config.server.http).await?;
@@ -106,15 +110,18 @@ impl Server {
         } else {
             None
         };
-        let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
-        let bus = Bus::open(&config.bus, &format!("process {}", std::process::id())).await.map_err(StartError::Bus)?;
-        let reach = Reach { db: db.clone(), bus: bus.clone(), centrifugo: centrifugo.clone() };
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &reach, &metrics, recorder.clone())?);
+        let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
+        let process = format!("process {}", std::process::id());
+        let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
+        let setup = Setup { app: "steeple", db, config, identity, bus, centrifugo };
+        let shared = Arc::new(self.shared(&plan, &setup, &metrics, recorder.clone())?);
+        let Setup { db, config, identity, bus, centrifugo, .. } = setup;
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router = http::router(health.clone(), metrics.clone(), bus.clone());
+        let router =
+            http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(identity.login.clone()));
         health.set(health::check(&db, &bus, config.bus.required).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
@@ -123,9 +130,10 @@ impl Server {
             config,
             plan,
             db,
+            recorder,
+            identity,
             bus,
             centrifugo,
-            recorder,
             metrics,
             health,
             shared,
@@ -136,10 +144,12 @@ impl Server {
         }))
     }
 
-    /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
+    /// Every migration of the site: Steeple's own tables first, then the apps' in their order, see [`App::after`].
     pub fn migrations(&self) -> Vec<Migration> {
-        let apps = self.site.apps.iter().flat_map(|app| app.migrations.iter().cloned());
-        record::migrations().into_iter().chain(apps).collect()
+        // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
+        let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
+        let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
+        record::migrations().into_iter().chain(auth::migrations()).chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
@@ -148,18 +158,23 @@ impl Server {
     /// # Errors
     /// The sentence of the migration that failed.
     pub async fn migrate(&self, db: &Db, env: Environment) -> Result<Vec<String>, StartError> {
+        let apps = self.site.in_order().map_err(StartError::Plan)?;
         let all = self.migrations();
         let failed = |error: &dyn fmt::Display| StartError::Migrate(error.to_string());
         let pending = db::migrate::pending(db, &all).await.map_err(|error| failed(&error))?;
-        let is_new = |app: &&crate::App| {
+        let is_new = |app: &&App| {
             !app.migrations.is_empty()
                 && app
                     .migrations
                     .iter()
                     .all(|mine| pending.iter().any(|other| other.app == mine.app && other.name == mine.name))
         };
-        let new: Vec<_> = self.site.apps.iter().filter(is_new).collect();
+        let new: Vec<_> = apps.into_iter().filter(is_new).collect();
         let applied = db::migrate::up(db, &all).await.map_err(|error| failed(&error))?;
+        // Each time, as Django does: a model may be new without a migration.
+        let models = self.site.apps.iter().flat_map(|app| &app.models).map(|rows| rows.model());
+        let filled = auth::refill(db, models.map(|model| (model.app, model.name))).await;
+        filled.map_err(|error| StartError::Migrate(format!("permissions of the models: {}", error.for_log())))?;
         if env != Environment::Production {
             for app in new {
                 // Another node may have been faster with the same tables; then their rows are its business.
@@ -178,20 +193,20 @@ impl Server {
     fn shared(
         &self,
         plan: &Plan,
-        config: &Arc<Config>,
-        reach: &Reach,
+        setup: &Setup,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
+        let config = &setup.config;
         let server = &config.server;
         let wire = Wire {
             max_receive: server.max_receive_message_bytes,
             max_send: server.max_send_message_bytes,
             compression: encodings(&server.compression),
         };
-        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, own: bool| {
+        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, lingers: bool| {
             let recorded = !config.log.skips(&method.service, &method.name);
-            let centrifugo = reach.centrifugo.as_ref().filter(|_| recorded);
+            let centrifugo = setup.centrifugo.as_ref().filter(|_| recorded);
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
@@ -200,14 +215,15 @@ impl Server {
                 handler,
                 events: CallEvents::of(&config.centrifugo, centrifugo, &method),
                 recorded,
-                lingers: own,
+                lingers,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, reach, config)?;
-            let own = planned.found.app == "steeple";
+            let mut handlers = handlers(&planned.found, &Setup { app: planned.found.app, ..setup.clone() })?;
+            // Health watchers and reflection streams go on for ever.
+            let lingers = planned.found.app == "steeple" && !planned.found.native;
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
                 let handler = handlers.remove(method.path.as_str());
@@ -216,7 +232,7 @@ impl Server {
                     return Err(StartError::Service(planned.found.name.to_owned(), error));
                 }
                 let access = planned_method.decision.access.clone();
-                catalog.insert(method.path.clone(), entry(method, access, handler, own));
+                catalog.insert(method.path.clone(), entry(method, access, handler, lingers));
             }
             if let Some(path) = handlers.keys().next() {
                 let error = Error::unimplemented(format!("it serves {path}, which its proto does not declare"));
@@ -224,13 +240,13 @@ impl Server {
             }
             if let Some(decision) = &planned.others {
                 let method = Arc::new(Method::other(&format!("/{}/*", planned.found.name)));
-                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, own));
+                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, lingers));
             }
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
-        let authenticator = Authenticator::new(&config.auth);
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, reach.db.clone(), config.calls.clone()))
+        let authenticator = setup.identity.authenticator.clone();
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, setup.db.clone(), config.calls.clone()))
     }
 }
 
@@ -254,34 +270,22 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
-/// What services reach.
-struct Reach {
-    db: Db,
-    bus: Bus,
-    centrifugo: Option<Centrifugo>,
-}
-
 /// Makes one service; gives its handlers by path.
-fn handlers(
-    found: &FoundService,
-    reach: &Reach,
-    config: &Arc<Config>,
-) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let setup = Setup {
-        app: found.app,
-        db: reach.db.clone(),
-        bus: reach.bus.clone(),
-        centrifugo: reach.centrifugo.clone(),
-        config: config.clone(),
-    };
-    let service = make(&setup).map_err(failed)?;
+    let service = make(setup).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));
     }
     Ok(service.methods.into_iter().map(|method| (method.path, method.handler)).collect())
+}
+
+/// The site's users, tokens and keys.
+pub(crate) async fn identity(db: &Db, config: &Config) -> Result<Identity, StartError> {
+    let (development, production) = (config.env == Environment::Development, config.env == Environment::Production);
+    Identity::open(db, &config.auth, development, production).await.map_err(StartError::Auth)
 }
 
 /// Stock services, health and reflection: what is not ours goes through tonic's own router.
@@ -310,11 +314,8 @@ async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), Star
     let pending = db::migrate::pending(db, &all).await;
     let pending = pending.map_err(|error| StartError::Migrate(error.to_string()))?;
     let names: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
     if env == Environment::Production {
-        return Err(StartError::NotMigrated(names));
+        return if names.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(names)) };
     }
     for name in server.migrate(db, env).await? {
         tracing::info!(name, "migrated");

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Process, command, get_coin, json, text, until};
 use crate::databases::Database;
 
-const COMMANDS: [&str; 8] = ["run", "migrate", "services", "methods", "logs", "stats", "doctor", "default-config"];
+const COMMANDS: [&str; 9] =
+    ["run", "migrate", "services", "methods", "token", "logs", "stats", "doctor", "default-config"];
 
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<_> =
@@ -52,7 +53,16 @@ async fn every_help_text_is_as_it_was_agreed() {
 #[tokio::test]
 async fn json_has_the_keys_that_programs_rely_on() {
     let database = Database::sqlite().await.unwrap();
-    let steps = ["steeple_log.0001_request_log", "steeple_log.0002_request_stats", "crypto.0001_initial"];
+    let steps = [
+        "steeple_log.0001_request_log",
+        "steeple_log.0002_request_stats",
+        "steeple_auth.0001_django_auth",
+        "steeple_auth.0002_secret",
+        "steeple_auth.0003_refresh_token",
+        "crypto.0001_initial",
+        "products.0001_initial",
+        "orders.0001_initial",
+    ];
     assert_eq!(run(&database, &["migrate"]), serde_json::json!({ "applied": steps }));
     assert_eq!(run(&database, &["migrate"]), serde_json::json!({ "applied": [] }));
     assert_eq!(run(&database, &["migrate", "--check"]), serde_json::json!({ "pending": [] }));
