@@ -206,6 +206,14 @@ impl Error {
         text
     }
 
+    /// The same refusal for a second call that waited for the same thing: sentence, details, and the cause as text.
+    pub(crate) fn copied(&self) -> Self {
+        let Inner { code, message, details, cause, status } = &*self.0;
+        let cause = cause.as_ref().map(|_| Cause::from(self.for_log()));
+        let (message, details, status) = (message.clone(), details.clone(), status.clone());
+        Self(Box::new(Inner { code: *code, message, details, cause, status }))
+    }
+
     /// The status the caller gets: public sentence, details, the request id as `google.rpc.RequestInfo`, and metadata.
     pub(crate) fn into_status(mut self, request_id: &str, metadata: MetadataMap) -> Status {
         if let Some(mut status) = self.0.status.take() {

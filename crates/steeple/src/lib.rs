@@ -30,7 +30,7 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`], [`bus`], [`centrifugo`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`bus`], [`centrifugo`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
 //! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
@@ -45,9 +45,11 @@ pub mod model;
 
 pub mod auth;
 pub mod bus;
+pub mod cache;
 pub mod centrifugo;
 pub mod method;
 pub mod record;
+pub mod signal;
 
 pub mod context;
 pub mod interceptor;
@@ -63,6 +65,7 @@ mod commands;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};
+pub use cache::Cache;
 pub use config::Config;
 pub use context::Context;
 pub use db::Db;
@@ -71,6 +74,7 @@ pub use interceptor::{Interceptor, Next, Request, Response};
 pub use model::Fixed;
 pub use server::Server;
 pub use service::Service;
+pub use signal::Signals;
 pub use stream::{Replies, Streaming};
 
 /// Puts what `steeple-build` made of this site's protos and apps into the module that calls it: `pub mod pb` with the

@@ -1,4 +1,4 @@
-//! What a service may have when it is made.
+//! What a service may have when it is made, and a receiver when it runs.
 
 use std::sync::Arc;
 
@@ -7,13 +7,16 @@ use serde::de::DeserializeOwned;
 use crate::{
     auth::Identity,
     bus::Bus,
+    cache::Cache,
     centrifugo::Centrifugo,
     config::Config,
     db::Db,
     error::{Error, Result},
+    signal::Signals,
 };
 
-/// The running site, as a service sees it in its `new(setup: &Setup)`.
+/// The running site, as a service sees it in its `new(setup: &Setup)`, and a receiver of signals at each event. Cheap to
+/// clone.
 ///
 /// ```
 /// use steeple::{Result, Setup};
@@ -40,6 +43,8 @@ pub struct Setup {
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
     pub(crate) identity: Identity,
+    pub(crate) cache: Cache,
+    pub(crate) signals: Signals,
     pub(crate) bus: Bus,
     pub(crate) centrifugo: Option<Centrifugo>,
 }
@@ -63,6 +68,16 @@ impl Setup {
     /// The site's users, tokens and API keys.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The site's cache.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Where events are sent outside of calls; within one, see [`Context::signal`](crate::Context::signal).
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// The way to the clients of streams, on this node or any other.

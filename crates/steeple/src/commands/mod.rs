@@ -102,7 +102,7 @@ enum Command {
     /// Make, list, revoke and rotate API keys
     #[command(name = "apikeys", after_help = apikeys::EXAMPLE)]
     ApiKeys(apikeys::Arguments),
-    /// Check the configuration, the database and the ports
+    /// Check the configuration, the database, the cache and the ports
     #[command(after_help = doctor::EXAMPLE)]
     Doctor,
     /// Print the default configuration file, with what each key means

@@ -48,7 +48,8 @@ impl Config {
         load.refuse_strangers(&tree);
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
-        let (calls, auth, apps) = (section("calls"), section("auth"), section("apps"));
+        let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
+        let apps = section("apps");
         let (bus, centrifugo) = (section("bus"), section("centrifugo"));
         let config = Self {
             env,
@@ -57,6 +58,7 @@ impl Config {
             log: load.typed("log", &log),
             calls: load.typed("calls", &calls),
             auth: load.typed("auth", &auth),
+            cache: load.typed("cache", &cache),
             bus: load.typed("bus", &bus),
             centrifugo: load.typed("centrifugo", &centrifugo),
             apps: load.typed("apps", &apps),
@@ -69,6 +71,7 @@ impl Config {
         load.refuse("calls", config.calls.validate());
         let (production, development) = (env == Environment::Production, env == Environment::Development);
         load.refuse("auth", config.auth.validate(production, development));
+        load.refuse("cache", config.cache.validate());
         load.refuse("bus", config.bus.validate());
         load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("apps", config.apps.validate());

@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, bus, centrifugo, db, interceptor, record, server};
+use crate::{auth, bus, cache, centrifugo, db, interceptor, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Config {
     pub calls: interceptor::Config,
     /// `[auth]`. Holds secrets.
     pub auth: auth::Config,
+    /// `[cache]`. The url may hold a password.
+    pub cache: cache::Config,
     /// `[bus]`. Holds secrets.
     pub bus: bus::Config,
     /// `[centrifugo]`. Holds a secret.
@@ -135,6 +137,7 @@ impl Config {
             ("log".to_owned(), table(&self.log)),
             ("calls".to_owned(), table(&self.calls)),
             ("auth".to_owned(), table(&self.auth)),
+            ("cache".to_owned(), table(&self.cache)),
             ("bus".to_owned(), table(&self.bus)),
             ("centrifugo".to_owned(), table(&self.centrifugo)),
             ("apps".to_owned(), table(&self.apps)),

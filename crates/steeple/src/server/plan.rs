@@ -21,6 +21,20 @@ pub struct Plan {
     pub services: Vec<PlannedService>,
     /// What was seen and is not served, and why.
     pub skipped: Vec<Skipped>,
+    /// Who receives which signals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<PlannedReceiver>,
+}
+
+/// A receiver of signals.
+#[derive(Debug, Serialize)]
+pub struct PlannedReceiver {
+    /// The label of its app.
+    pub app: &'static str,
+    /// The type of the events, with its path in the program.
+    pub event: &'static str,
+    /// What receives them, with its path in the program.
+    pub receiver: &'static str,
 }
 
 /// A service that will be served.
@@ -117,7 +131,11 @@ impl Plan {
         problems.extend(policy.problems(&named, |service| methods.service(service).is_some()));
         unused(server, &services, &mut problems);
         skipping_nothing(&config.log.skip, &methods, &services, &mut problems);
-        if problems.is_empty() { Ok(Self { services, skipped: found.skipped }) } else { Err(problems) }
+        let received = server.site.received(&config.apps);
+        let receivers = received
+            .map(|(app, received)| PlannedReceiver { app, event: received.event, receiver: received.receiver })
+            .collect();
+        if problems.is_empty() { Ok(Self { services, skipped: found.skipped, receivers }) } else { Err(problems) }
     }
 
     /// Every method that is served, by service.

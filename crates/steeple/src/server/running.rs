@@ -26,9 +26,11 @@ use crate::{
     db::Db,
     interceptor::Shared,
     record::{metrics::Metrics, recorder::Recorder},
+    signal::Deliveries,
 };
 
-/// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
+/// How long calls may take to end after they were told to, signals to be delivered, and the log to be written, beyond the
+/// time to drain.
 const AFTERMATH: Duration = Duration::from_secs(5);
 /// How long connections without a call have to close while the server drains; what they were sent has left by then.
 const QUIET: Duration = Duration::from_secs(2);
@@ -52,6 +54,7 @@ pub struct Running {
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
+    deliveries: Deliveries,
     draining: CancellationToken,
     served: JoinHandle<()>,
     checks: JoinHandle<()>,
@@ -65,6 +68,8 @@ pub struct Stopped {
     pub cut: usize,
     /// Rows of the request log that could not be written.
     pub lost: u64,
+    /// Events that did not come to a receiver.
+    pub undelivered: usize,
 }
 
 pub(super) struct Parts {
@@ -78,6 +83,7 @@ pub(super) struct Parts {
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
+    pub deliveries: Deliveries,
     pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
@@ -97,6 +103,7 @@ impl Running {
             metrics,
             health,
             shared,
+            deliveries,
             answering,
             incoming,
             http,
@@ -132,6 +139,7 @@ impl Running {
             metrics,
             health,
             shared,
+            deliveries,
             draining,
             served,
             checks,
@@ -188,8 +196,10 @@ impl Running {
     }
 
     /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
-    /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
+    /// `server.drain`, what still runs then ends with UNAVAILABLE, signals are delivered, the request log is written, the
+    /// database closed.
     pub async fn stop(mut self) -> Stopped {
+        let since = Instant::now();
         // A check that is under way must not have the last word.
         self.checks.abort();
         let _ = (&mut self.checks).await;
@@ -213,6 +223,11 @@ impl Running {
         for task in &self.tasks {
             task.abort();
         }
+        let undelivered =
+            self.deliveries.drain(self.config.server.drain.saturating_sub(since.elapsed()).max(AFTERMATH)).await;
+        if undelivered > 0 {
+            tracing::error!(events = undelivered, "signals could not be delivered in time and are lost");
+        }
         self.bus.close().await;
         if let Some(centrifugo) = &self.centrifugo {
             let lost = centrifugo.drain(self.config.centrifugo.drain).await;
@@ -233,7 +248,7 @@ impl Running {
             tracing::error!(rows = lost, "rows of the request log could not be written and are lost");
         }
         self.db.close().await;
-        Stopped { cut, lost }
+        Stopped { cut, lost, undelivered }
     }
 
     /// Waits until every connection has closed, or no call was under way for a while: a peer that is gone without a word

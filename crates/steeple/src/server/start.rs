@@ -19,8 +19,10 @@ use crate::{
     app::{App, FoundService, Setup},
     auth::{self, Access, Identity},
     bus::Bus,
+    cache::Cache,
     centrifugo::{CallEvents, Centrifugo},
     config::{Config, Environment},
+    context::Lent,
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
@@ -28,6 +30,7 @@ use crate::{
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
+    signal::Signals,
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -50,6 +53,8 @@ pub enum StartError {
     Listen(ListenError),
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
+    /// The cache cannot be used as the configuration says.
+    Cache(String),
     /// The broker refuses the site, or is away and required.
     Bus(String),
     /// Centrifugo's configuration does not work on this machine.
@@ -69,7 +74,11 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) | Self::Auth(error) | Self::Bus(error) | Self::Centrifugo(error) => f.write_str(error),
+            Self::Migrate(error)
+            | Self::Auth(error)
+            | Self::Cache(error)
+            | Self::Bus(error)
+            | Self::Centrifugo(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -112,12 +121,25 @@ impl Server {
         };
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
+        let cache = Cache::open(&config.cache, self.site.name, &metrics).await.map_err(StartError::Cache)?;
         let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
         let process = format!("process {}", std::process::id());
         let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
-        let setup = Setup { app: "steeple", db, config, identity, bus, centrifugo };
-        let shared = Arc::new(self.shared(&plan, &setup, &metrics, recorder.clone())?);
-        let Setup { db, config, identity, bus, centrifugo, .. } = setup;
+        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        let setup = Setup {
+            app: "steeple",
+            db: db.clone(),
+            config: config.clone(),
+            identity: identity.clone(),
+            cache: lent.cache.clone(),
+            signals: lent.signals.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
+        };
+        let receivers = self.site.received(&config.apps);
+        let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
+        let deliveries = lent.signals.deliver(receivers);
+        let shared = Arc::new(self.shared(&plan, &setup, lent, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router =
@@ -137,6 +159,7 @@ impl Server {
             metrics,
             health,
             shared,
+            deliveries,
             answering,
             incoming,
             http,
@@ -194,6 +217,7 @@ impl Server {
         &self,
         plan: &Plan,
         setup: &Setup,
+        lent: Lent,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
@@ -246,7 +270,7 @@ impl Server {
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
         let authenticator = setup.identity.authenticator.clone();
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, setup.db.clone(), config.calls.clone()))
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
 }
 

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not what they share")]
 
+mod caches;
 mod databases;
 mod frames;
+mod lines;
 mod trial;
 
 mod api_keys;
+mod cache;
 mod bus;
 mod calls;
 mod centrifugo;
@@ -23,6 +26,7 @@ mod login;
 mod options;
 mod reflection;
 mod request_log;
+mod signals;
 mod start;
 mod stock;
 mod tokens;
