@@ -10,8 +10,10 @@ mod trial;
 
 mod access;
 mod api_keys;
+mod bus;
 mod cache;
 mod calls;
+mod centrifugo;
 mod config;
 mod context;
 mod data;
