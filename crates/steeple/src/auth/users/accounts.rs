@@ -1,8 +1,11 @@
 //! Accounts: made, found, changed and deleted.
 
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, SqlErr, sea_query::SimpleExpr,
+    ActiveModelTrait as _,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    SqlErr,
+    sea_query::{Alias, Expr, ExprTrait as _, Query, SimpleExpr},
 };
 
 use super::{Users, names};
@@ -16,6 +19,10 @@ use crate::{
     clock,
     error::{Error, Result},
 };
+
+/// What lets a user in and has no foreign key to them. It would be of no use without the user, but some databases give an
+/// id again, and the next who has it must not inherit it.
+const CREDENTIALS: [&str; 2] = ["steeple_api_key", "steeple_refresh_token"];
 
 /// A user to be made: active, and otherwise with nothing.
 #[derive(Debug, Clone)]
@@ -208,7 +215,7 @@ impl Users {
         found.ok_or_else(not_found)
     }
 
-    /// Deletes a user with what they were given and their API keys. `false`: there was none. Prefer [`set_active`](Self::set_active): rows
+    /// Deletes a user with what they were given, their API keys and refresh tokens. `false`: there was none. Prefer [`set_active`](Self::set_active): rows
     /// of other tables may refer to them.
     ///
     /// # Errors
@@ -223,7 +230,11 @@ impl Users {
                     .filter(user_permission::Column::UserId.eq(key))
                     .exec(&tx)
                     .await?;
-                api_key::Entity::delete_many().filter(api_key::Column::UserId.eq(id)).exec(&tx).await?;
+                for table in CREDENTIALS {
+                    let mut delete = Query::delete();
+                    delete.from_table(Alias::new(table)).and_where(Expr::col(Alias::new("user_id")).eq(id));
+                    tx.execute(&delete).await?;
+                }
                 let deleted = user::Entity::delete_by_id(key).exec(&tx).await?;
                 Ok::<_, Error>(deleted.rows_affected > 0)
             })

@@ -3,7 +3,7 @@
 use sea_orm::DbBackend;
 use steeple::{
     Code,
-    auth::{Profile, tables::user},
+    auth::{ApiKeys, Profile, api_key::NewApiKey, tables::user},
 };
 
 use super::*;
@@ -108,7 +108,10 @@ on_every_database! {
         users.add_to_group(id, "Miners").await.unwrap();
         users.grant(id, "crypto.add_coin").await.unwrap();
         assert!(users.active(id).await.unwrap().is_some());
+        let db = database.connect().await;
+        ApiKeys::new(db.clone(), &config()).create(NewApiKey::new(id, "laptop")).await.unwrap();
         assert!(users.delete(id).await.unwrap());
+        assert!(texts(&db, "SELECT name FROM steeple_api_key").await.is_empty());
         assert_eq!(users.active(id).await.unwrap(), None);
         assert_eq!(users.by_username("ada").await.unwrap(), None);
         assert!(!users.delete(id).await.unwrap(), "gone already");
