@@ -174,7 +174,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
     let doctor = run(&database, &free);
     let checks: Vec<_> =
         doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(checks, ["configuration", "services", "database", "migrations", "cache", "grpc port"]);
+    assert_eq!(checks, ["configuration", "services", "token keys", "database", "migrations", "cache", "grpc port"]);
     assert_eq!(keys(&doctor["checks"][0]), ["detail", "name", "verdict"]);
     assert!(doctor["checks"].as_array().unwrap().iter().all(|check| check["verdict"] == "ok"), "{doctor}");
 }

@@ -12,7 +12,6 @@ use super::{Users, names};
 use crate::{
     auth::{
         Secret,
-        api_key::entity as api_key,
         password::Encoded,
         tables::{user, user_group, user_permission},
     },
