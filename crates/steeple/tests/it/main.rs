@@ -9,8 +9,8 @@ mod lines;
 mod trial;
 
 mod api_keys;
-mod cache;
 mod bus;
+mod cache;
 mod calls;
 mod centrifugo;
 mod config;
