@@ -1,6 +1,6 @@
 //! From description to listeners, in one column.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use tokio::net::TcpListener;
 use tonic::{
@@ -126,6 +126,7 @@ impl Server {
         let process = format!("process {}", std::process::id());
         let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
         let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        // What a service or a receiver may have; each gets it with the label of its app.
         let setup = Setup {
             app: "steeple",
             db: db.clone(),
@@ -135,6 +136,7 @@ impl Server {
             signals: lent.signals.clone(),
             bus: bus.clone(),
             centrifugo: centrifugo.clone(),
+            descriptors: self.site.descriptors.clone().into(),
         };
         let receivers = self.site.received(&config.apps);
         let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
@@ -176,7 +178,7 @@ impl Server {
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
-    /// Gives the names of what was applied.
+    /// Every model gets its permissions, also when nothing was pending. Gives the names of what was applied.
     ///
     /// # Errors
     /// The sentence of the migration that failed.
@@ -295,7 +297,7 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
 }
 
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
     let service = make(setup).map_err(failed)?;

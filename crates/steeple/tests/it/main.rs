@@ -8,6 +8,7 @@ mod frames;
 mod lines;
 mod trial;
 
+mod access;
 mod api_keys;
 mod bus;
 mod cache;
@@ -24,6 +25,7 @@ mod health;
 mod interceptors;
 mod login;
 mod options;
+mod read_only;
 mod reflection;
 mod request_log;
 mod signals;

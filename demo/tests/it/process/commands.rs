@@ -7,8 +7,21 @@ use serde_json::Value;
 use super::{Process, command, get_coin, json, text, until};
 use crate::databases::Database;
 
-const COMMANDS: [&str; 9] =
-    ["run", "migrate", "services", "methods", "token", "logs", "stats", "doctor", "default-config"];
+const COMMANDS: [&str; 13] = [
+    "run",
+    "migrate",
+    "createsuperuser",
+    "changepassword",
+    "users",
+    "token",
+    "apikeys",
+    "services",
+    "methods",
+    "logs",
+    "stats",
+    "doctor",
+    "default-config",
+];
 
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<_> =
@@ -59,6 +72,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "steeple_auth.0001_django_auth",
         "steeple_auth.0002_secret",
         "steeple_auth.0003_refresh_token",
+        "steeple_auth.0004_api_key",
         "crypto.0001_initial",
         "products.0001_initial",
         "orders.0001_initial",

@@ -5,6 +5,7 @@ mod commands;
 mod ending;
 mod token;
 mod trouble;
+mod users;
 
 use std::{
     env,
