@@ -71,7 +71,7 @@ pub use error::{Code, Error, Result};
 pub use interceptor::{Interceptor, Next, Request, Response};
 pub use model::Fixed;
 pub use server::Server;
-pub use service::Service;
+pub use service::{ReadOnlyService, Service};
 pub use signal::Signals;
 pub use stream::{Replies, Streaming};
 

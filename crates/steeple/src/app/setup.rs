@@ -1,6 +1,6 @@
 //! What a service may have when it is made, and a receiver when it runs.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -43,6 +43,8 @@ pub struct Setup {
     pub(crate) identity: Identity,
     pub(crate) cache: Cache,
     pub(crate) signals: Signals,
+    /// The site's, for services that are made of them.
+    pub(crate) descriptors: Arc<[Cow<'static, [u8]>]>,
 }
 
 impl Setup {

@@ -1,6 +1,6 @@
 //! From description to listeners, in one column.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use tokio::net::TcpListener;
 use tonic::{
@@ -115,7 +115,7 @@ impl Server {
         let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
         let receivers = self.site.received(&config.apps);
         let receivers =
-            receivers.map(|(app, received)| (received.make)(setup(app, &lent, &identity, &config))).collect();
+            receivers.map(|(app, received)| (received.make)(self.setup(app, &lent, &identity, &config))).collect();
         let deliveries = lent.signals.deliver(receivers);
         let shared = Arc::new(self.shared(&plan, &config, lent, &identity, &metrics, recorder.clone())?);
 
@@ -187,6 +187,20 @@ impl Server {
         Ok(applied.iter().map(|applied| format!("{}.{}", applied.app, applied.name)).collect())
     }
 
+    /// What a service or a receiver of an app may have.
+    fn setup(&self, app: &'static str, lent: &Lent, identity: &Identity, config: &Arc<Config>) -> Setup {
+        let Lent { db, cache, signals, .. } = lent;
+        Setup {
+            app,
+            db: db.clone(),
+            config: config.clone(),
+            identity: identity.clone(),
+            cache: cache.clone(),
+            signals: signals.clone(),
+            descriptors: self.site.descriptors.clone().into(),
+        }
+    }
+
     /// What all calls share: the catalog, made from the plan and the services.
     fn shared(
         &self,
@@ -217,7 +231,7 @@ impl Server {
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let setup = setup(planned.found.app, &lent, identity, config);
+            let setup = self.setup(planned.found.app, &lent, identity, config);
             let mut handlers = handlers(&planned.found, &setup)?;
             // Health watchers and reflection streams go on for ever.
             let lingers = planned.found.app == "steeple" && !planned.found.native;
@@ -267,15 +281,8 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
-/// What a service or a receiver of an app may have.
-fn setup(app: &'static str, lent: &Lent, identity: &Identity, config: &Arc<Config>) -> Setup {
-    let Lent { db, cache, signals, .. } = lent;
-    let (db, cache, signals) = (db.clone(), cache.clone(), signals.clone());
-    Setup { app, db, config: config.clone(), identity: identity.clone(), cache, signals }
-}
-
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
     let service = make(setup).map_err(failed)?;

@@ -23,6 +23,7 @@ mod health;
 mod interceptors;
 mod login;
 mod options;
+mod read_only;
 mod reflection;
 mod request_log;
 mod signals;

@@ -9,6 +9,7 @@ use super::{Users, names};
 use crate::{
     auth::{
         Secret,
+        api_key::entity as api_key,
         password::Encoded,
         tables::{user, user_group, user_permission},
     },
@@ -217,7 +218,7 @@ impl Users {
         found.ok_or_else(not_found)
     }
 
-    /// Deletes a user with what they were given. `false`: there was none. Prefer [`set_active`](Self::set_active): rows
+    /// Deletes a user with what they were given and their API keys. `false`: there was none. Prefer [`set_active`](Self::set_active): rows
     /// of other tables may refer to them.
     ///
     /// # Errors
@@ -232,6 +233,7 @@ impl Users {
                     .filter(user_permission::Column::UserId.eq(key))
                     .exec(&tx)
                     .await?;
+                api_key::Entity::delete_many().filter(api_key::Column::UserId.eq(id)).exec(&tx).await?;
                 let deleted = user::Entity::delete_by_id(key).exec(&tx).await?;
                 Ok::<_, Error>(deleted.rows_affected > 0)
             })
