@@ -30,7 +30,7 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`bus`], [`centrifugo`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
 //! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
@@ -44,7 +44,9 @@ pub mod db;
 pub mod model;
 
 pub mod auth;
+pub mod bus;
 pub mod cache;
+pub mod centrifugo;
 pub mod method;
 pub mod record;
 pub mod signal;
@@ -71,7 +73,7 @@ pub use error::{Code, Error, Result};
 pub use interceptor::{Interceptor, Next, Request, Response};
 pub use model::Fixed;
 pub use server::Server;
-pub use service::Service;
+pub use service::{ReadOnlyService, Service};
 pub use signal::Signals;
 pub use stream::{Replies, Streaming};
 

@@ -50,6 +50,7 @@ impl Config {
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
         let apps = section("apps");
+        let (bus, centrifugo) = (section("bus"), section("centrifugo"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -58,6 +59,8 @@ impl Config {
             calls: load.typed("calls", &calls),
             auth: load.typed("auth", &auth),
             cache: load.typed("cache", &cache),
+            bus: load.typed("bus", &bus),
+            centrifugo: load.typed("centrifugo", &centrifugo),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -69,6 +72,8 @@ impl Config {
         let (production, development) = (env == Environment::Production, env == Environment::Development);
         load.refuse("auth", config.auth.validate(production, development));
         load.refuse("cache", config.cache.validate());
+        load.refuse("bus", config.bus.validate());
+        load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });

@@ -20,6 +20,8 @@ use super::{
 };
 use crate::{
     auth::Identity,
+    bus::Bus,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     interceptor::Shared,
@@ -47,6 +49,8 @@ pub struct Running {
     db: Db,
     recorder: Option<Arc<Recorder>>,
     identity: Identity,
+    bus: Bus,
+    centrifugo: Option<Centrifugo>,
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
@@ -74,6 +78,8 @@ pub(super) struct Parts {
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
     pub identity: Identity,
+    pub bus: Bus,
+    pub centrifugo: Option<Centrifugo>,
     pub metrics: Arc<Metrics>,
     pub health: Health,
     pub shared: Arc<Shared>,
@@ -92,6 +98,8 @@ impl Running {
             db,
             recorder,
             identity,
+            bus,
+            centrifugo,
             metrics,
             health,
             shared,
@@ -110,7 +118,7 @@ impl Running {
                 tracing::error!(error = &error as &dyn std::error::Error, "the grpc listener ended");
             }
         });
-        let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
+        let checks = tokio::spawn(health.clone().watch(db.clone(), bus.clone(), config.bus.required, draining.clone()));
         let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
         tasks.extend(identity.tend(&draining));
         let http = http.and_then(|listener| {
@@ -126,6 +134,8 @@ impl Running {
             db,
             recorder,
             identity,
+            bus,
+            centrifugo,
             metrics,
             health,
             shared,
@@ -155,6 +165,16 @@ impl Running {
     /// The site's users, tokens and API keys.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -207,6 +227,13 @@ impl Running {
             self.deliveries.drain(self.config.server.drain.saturating_sub(since.elapsed()).max(AFTERMATH)).await;
         if undelivered > 0 {
             tracing::error!(events = undelivered, "signals could not be delivered in time and are lost");
+        }
+        self.bus.close().await;
+        if let Some(centrifugo) = &self.centrifugo {
+            let lost = centrifugo.drain(self.config.centrifugo.drain).await;
+            if lost > 0 {
+                tracing::error!(publications = lost, "publications could not be delivered and are lost");
+            }
         }
         let lost = match &self.recorder {
             // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the

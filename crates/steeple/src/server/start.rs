@@ -1,6 +1,6 @@
 //! From description to listeners, in one column.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use tokio::net::TcpListener;
 use tonic::{
@@ -18,7 +18,9 @@ use super::{
 use crate::{
     app::{App, FoundService, Setup},
     auth::{self, Access, Identity},
+    bus::Bus,
     cache::Cache,
+    centrifugo::{CallEvents, Centrifugo},
     config::{Config, Environment},
     context::Lent,
     db::{self, Db, migrate::Migration},
@@ -53,6 +55,10 @@ pub enum StartError {
     Reflection(String),
     /// The cache cannot be used as the configuration says.
     Cache(String),
+    /// The broker refuses the site, or is away and required.
+    Bus(String),
+    /// Centrifugo's configuration does not work on this machine.
+    Centrifugo(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -68,7 +74,11 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) | Self::Auth(error) | Self::Cache(error) => f.write_str(error),
+            Self::Migrate(error)
+            | Self::Auth(error)
+            | Self::Cache(error)
+            | Self::Bus(error)
+            | Self::Centrifugo(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -112,16 +122,30 @@ impl Server {
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let cache = Cache::open(&config.cache, self.site.name, &metrics).await.map_err(StartError::Cache)?;
+        let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
+        let process = format!("process {}", std::process::id());
+        let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
         let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        let setup = Setup {
+            app: "steeple",
+            db: db.clone(),
+            config: config.clone(),
+            identity: identity.clone(),
+            cache: lent.cache.clone(),
+            signals: lent.signals.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
+            descriptors: self.site.descriptors.clone().into(),
+        };
         let receivers = self.site.received(&config.apps);
-        let receivers =
-            receivers.map(|(app, received)| (received.make)(setup(app, &lent, &identity, &config))).collect();
+        let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
         let deliveries = lent.signals.deliver(receivers);
-        let shared = Arc::new(self.shared(&plan, &config, lent, &identity, &metrics, recorder.clone())?);
+        let shared = Arc::new(self.shared(&plan, &setup, lent, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router = http::router(health.clone(), metrics.clone()).merge(login::router(identity.login.clone()));
-        health.set(health::check(&db).await).await;
+        let router =
+            http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(identity.login.clone()));
+        health.set(health::check(&db, &bus, config.bus.required).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
@@ -131,6 +155,8 @@ impl Server {
             db,
             recorder,
             identity,
+            bus,
+            centrifugo,
             metrics,
             health,
             shared,
@@ -191,12 +217,12 @@ impl Server {
     fn shared(
         &self,
         plan: &Plan,
-        config: &Arc<Config>,
+        setup: &Setup,
         lent: Lent,
-        identity: &Identity,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
+        let config = &setup.config;
         let server = &config.server;
         let wire = Wire {
             max_receive: server.max_receive_message_bytes,
@@ -204,21 +230,23 @@ impl Server {
             compression: encodings(&server.compression),
         };
         let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, lingers: bool| {
+            let recorded = !config.log.skips(&method.service, &method.name);
+            let centrifugo = setup.centrifugo.as_ref().filter(|_| recorded);
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
                 chain: self.chain(&method.service, &method.name),
                 wire,
                 handler,
-                recorded: !config.log.skips(&method.service, &method.name),
+                events: CallEvents::of(&config.centrifugo, centrifugo, &method),
+                recorded,
                 lingers,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let setup = setup(planned.found.app, &lent, identity, config);
-            let mut handlers = handlers(&planned.found, &setup)?;
+            let mut handlers = handlers(&planned.found, &Setup { app: planned.found.app, ..setup.clone() })?;
             // Health watchers and reflection streams go on for ever.
             let lingers = planned.found.app == "steeple" && !planned.found.native;
             for planned_method in &planned.methods {
@@ -242,7 +270,7 @@ impl Server {
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
-        let authenticator = identity.authenticator.clone();
+        let authenticator = setup.identity.authenticator.clone();
         Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
 }
@@ -267,15 +295,8 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
-/// What a service or a receiver of an app may have.
-fn setup(app: &'static str, lent: &Lent, identity: &Identity, config: &Arc<Config>) -> Setup {
-    let Lent { db, cache, signals, .. } = lent;
-    let (db, cache, signals) = (db.clone(), cache.clone(), signals.clone());
-    Setup { app, db, config: config.clone(), identity: identity.clone(), cache, signals }
-}
-
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
     let service = make(setup).map_err(failed)?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 20] = [
     "error",
     "clock", // ground
     "db",
@@ -15,7 +15,9 @@ const ORDER: [&str; 18] = [
     "record",
     "auth",
     "cache",
-    "signal", // pieces
+    "signal",
+    "bus",
+    "centrifugo", // pieces
     "context",
     "service",
     "interceptor",
