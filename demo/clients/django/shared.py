@@ -54,6 +54,9 @@ class Demo:
     def __call__(self, *arguments, password=None):
         """What a command gives; it must succeed."""
         variables = {} if password is None else {"STEEPLE_SUPERUSER_PASSWORD": password}
+        if arguments[0] == "migrate":
+            # In development the people of the demo would be put in.
+            variables |= {"STEEPLE_ENV": "production", "STEEPLE_AUTH__SECRET_KEY": "a secret of the tests, of 32 bytes"}
         done = subprocess.run(
             [BINARY, *arguments, "--json"],
             cwd=self.folder,

@@ -126,6 +126,7 @@ impl Server {
         let process = format!("process {}", std::process::id());
         let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
         let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        // What a service or a receiver may have; each gets it with the label of its app.
         let setup = Setup {
             app: "steeple",
             db: db.clone(),

@@ -31,9 +31,13 @@ fn refused(database: &Database, variables: &[(&str, &str)], arguments: &[&str]) 
     why
 }
 
+/// As in production, where nobody puts the people of the demo in.
+const PRODUCTION: [(&str, &str); 2] =
+    [("STEEPLE_ENV", "production"), ("STEEPLE_AUTH__SECRET_KEY", "a secret of the tests that has 32 bytes")];
+
 async fn migrated() -> Database {
     let database = Database::sqlite().await.unwrap();
-    assert!(run(&database, &[], &["migrate"]).succeeds);
+    assert!(run(&database, &PRODUCTION, &["migrate"]).succeeds);
     database
 }
 
@@ -113,8 +117,7 @@ async fn what_cannot_be_is_told() {
 async fn an_easily_guessed_password_is_remarked_upon_and_refused_in_production() {
     let database = migrated().await;
     let weak = (PASSWORD.0, "ada1");
-    let production =
-        [weak, ("STEEPLE_ENV", "production"), ("STEEPLE_AUTH__SECRET_KEY", "a secret of the tests that has 32 bytes")];
+    let production = [weak, PRODUCTION[0], PRODUCTION[1]];
     let why = refused(&database, &production, &ADA);
     assert_eq!(
         why,

@@ -27,6 +27,7 @@ use sea_orm::DeriveValueType;
 
 pub(super) use self::checks::Checks;
 use self::format::Format;
+pub(super) use self::random::text as random_text;
 pub use self::weakness::{Weakness, weaknesses};
 use super::Hasher;
 use crate::error::{Error, Result};

@@ -116,6 +116,16 @@ impl Users {
         Ok(user::Entity::find().filter(user::Column::Username.eq(name)).one(&self.db).await?)
     }
 
+    /// Whether anybody is a superuser, active or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn has_superuser(&self) -> Result<bool> {
+        let superusers = user::Entity::find().filter(user::Column::IsSuperuser.eq(true));
+        let one: Option<i32> = superusers.select_only().column(user::Column::Id).into_tuple().one(&self.db).await?;
+        Ok(one.is_some())
+    }
+
     /// The user with this id, active or not.
     ///
     /// # Errors
