@@ -10,15 +10,15 @@ use crate::error::{DOMAIN, Error};
 ///
 /// | reason | code | may it have run? |
 /// |---|---|---|
-/// | [`CLIENT_NOT_CONNECTED`] | FAILED_PRECONDITION | no |
-/// | [`ROUTE_SETTLING`] | UNAVAILABLE, with RetryInfo | no |
-/// | [`BUS_AWAY`] | UNAVAILABLE, with RetryInfo | no |
-/// | [`BUS_FULL`] | RESOURCE_EXHAUSTED | no |
-/// | [`COMMAND_LATE`] | DEADLINE_EXCEEDED | no |
-/// | [`NODE_SILENT`] | DEADLINE_EXCEEDED | maybe; it does not begin after its deadline |
-/// | [`CLIENT_SILENT`] | DEADLINE_EXCEEDED | maybe |
-/// | [`CLIENT_LEFT`] | ABORTED | maybe |
-/// | [`SUPERSEDED`] | ABORTED | no: the registration failed |
+/// | `CLIENT_NOT_CONNECTED` | FAILED_PRECONDITION | no |
+/// | `ROUTE_SETTLING` | UNAVAILABLE, with RetryInfo | no |
+/// | `BUS_AWAY` | UNAVAILABLE, with RetryInfo | no |
+/// | `BUS_FULL` | RESOURCE_EXHAUSTED | no |
+/// | `COMMAND_LATE` | DEADLINE_EXCEEDED | no |
+/// | `NODE_SILENT` | DEADLINE_EXCEEDED | maybe; it does not begin after its deadline |
+/// | `CLIENT_SILENT` | DEADLINE_EXCEEDED | maybe |
+/// | `CLIENT_LEFT` | ABORTED | maybe |
+/// | `SUPERSEDED` | ABORTED | no: the registration failed |
 pub mod reason {
     /// No node has a session of this client.
     pub const CLIENT_NOT_CONNECTED: &str = "CLIENT_NOT_CONNECTED";

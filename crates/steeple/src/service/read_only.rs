@@ -68,7 +68,7 @@ use crate::{
 /// Rows of a page when the caller does not say, and at most.
 const PAGE: (u64, u64) = (50, 500);
 
-/// A service made from a model. See the [module](self).
+/// A service made from a model.
 #[derive(Clone)]
 pub struct ReadOnlyService {
     name: &'static str,

@@ -2,7 +2,7 @@
 //!
 //! A product is kept as the message it is: protobuf stays readable when the message gets new fields. What changes a stock
 //! sends [`StockChanged`], and its receiver here empties the cache; whatever else changes a product counts within
-//! [`KEPT`], and so does a change on another node when each has a cache of its own (`cache.url` in memory).
+//! `KEPT`, and so does a change on another node when each has a cache of its own (`cache.url` in memory).
 //!
 //! Must never: be asked within a transaction, which may see what is not committed.
 
@@ -21,7 +21,7 @@ use crate::pb::products::Product;
 /// How long a product is kept.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// The product with this id, as it was [`KEPT`] ago at the earliest.
+/// The product with this id, as it was `KEPT` ago at the earliest.
 pub async fn product(cx: &Context, id: i64) -> Result<Product> {
     let found = || async { Ok(of_now(cx.db(), id).await?.encode_to_vec()) };
     let kept: Vec<u8> = cx.cache().get_or_compute(&key(id), KEPT, found).await?;
