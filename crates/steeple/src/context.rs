@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -63,6 +63,24 @@ pub(crate) struct Lent {
     pub db: Db,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
+    /// Calls that are sessions of connected clients. They have a limit of their own, and count for nothing in that of calls.
+    pub settled: AtomicUsize,
+}
+
+impl Lent {
+    pub fn new(db: Db) -> Self {
+        Self { db, draining: CancellationToken::new(), settled: AtomicUsize::new(0) }
+    }
+}
+
+/// A call that has become a session, for as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct Settled(Arc<Lent>);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        self.0.settled.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What the method says besides its messages.
@@ -91,7 +109,7 @@ impl Context {
     /// A context outside any call, for tests of services: no peer, no deadline, these metadata.
     pub fn detached(method: Method, metadata: HeaderMap, db: Db) -> Self {
         let id = RequestId::of(metadata.get("x-request-id"));
-        let lent = Lent { db, draining: CancellationToken::new() };
+        let lent = Lent::new(db);
         Self::new(Arc::new(Call::open(id, Arc::new(method), None, None)), metadata, None, Arc::new(lent))
     }
 
@@ -295,6 +313,12 @@ impl Context {
         }
         // Set once by the pipeline; a test's own context may be told again, and stays with the first.
         let _ = self.inner.principal.set(principal);
+    }
+
+    /// The call is a session from now on.
+    pub(crate) fn settle(&self) -> Settled {
+        self.inner.lent.settled.fetch_add(1, Relaxed);
+        Settled(self.inner.lent.clone())
     }
 
     pub(crate) fn call(&self) -> &Arc<Call> {

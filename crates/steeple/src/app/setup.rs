@@ -1,6 +1,6 @@
 //! What a service may have when it is made.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -8,6 +8,7 @@ use crate::{
     config::Config,
     db::Db,
     error::{Error, Result},
+    stream::{Handlers, Hub, Hubs, StreamingConfig},
 };
 
 /// The running site, as a service sees it in its `new(setup: &Setup)`.
@@ -31,11 +32,11 @@ use crate::{
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
 pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    pub(crate) hubs: Arc<Hubs>,
 }
 
 impl Setup {
@@ -54,11 +55,25 @@ impl Setup {
         &self.config
     }
 
+    /// The clients of one bidirectional method, which the service keeps.
+    ///
+    /// # Errors
+    /// A value of the configuration that cannot work, or a `service_name` that another hub of the site has.
+    pub fn hub<H: Handlers>(&self, config: StreamingConfig, handlers: H) -> Result<Hub<H>> {
+        Hub::open(&self.hubs, config, handlers)
+    }
+
     /// The app's own section of the configuration, `[settings.<app>]`, typed.
     ///
     /// # Errors
     /// A key is missing, unknown (when `T` denies unknown fields) or of another type; the start ends with that sentence.
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
         self.config.settings(self.app).map_err(|problem| Error::failed_precondition(problem.to_string()))
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("app", &self.app).finish_non_exhaustive()
     }
 }

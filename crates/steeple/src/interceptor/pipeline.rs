@@ -61,7 +61,7 @@ impl Shared {
         db: Db,
         config: Config,
     ) -> Self {
-        let lent = Arc::new(Lent { db, draining: CancellationToken::new() });
+        let lent = Arc::new(Lent::new(db));
         let (stop, in_flight) = (CancellationToken::new(), AtomicUsize::new(0));
         Self { catalog, stock, unknown, authenticator, recorder, config, lent, stop, in_flight }
     }
@@ -175,7 +175,10 @@ async fn answer(
 
     // A malformed deadline, no room for the row, too many calls (limit): the first of them ends the call here, before
     // it costs a look at its credential.
-    let admitted = deadline.and(room).and_then(|()| admit(in_flight, &shared.config));
+    let admitted = deadline.and(room).and_then(|()| {
+        // Connected clients have a limit of their own.
+        admit(in_flight.saturating_sub(shared.lent.settled.load(Relaxed)), &shared.config)
+    });
     let admitted = match admitted {
         Ok(()) if serves => identify(&shared, &entry, &cx, &mut bounds).await,
         other => other,

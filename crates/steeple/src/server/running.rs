@@ -23,6 +23,7 @@ use crate::{
     db::Db,
     interceptor::Shared,
     record::{metrics::Metrics, recorder::Recorder},
+    stream::Hubs,
 };
 
 /// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
@@ -44,6 +45,7 @@ pub struct Running {
     db: Db,
     recorder: Option<Arc<Recorder>>,
     metrics: Arc<Metrics>,
+    hubs: Arc<Hubs>,
     health: Health,
     shared: Arc<Shared>,
     draining: CancellationToken,
@@ -67,6 +69,7 @@ pub(super) struct Parts {
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
     pub metrics: Arc<Metrics>,
+    pub hubs: Arc<Hubs>,
     pub health: Health,
     pub shared: Arc<Shared>,
     pub answering: Surrounded,
@@ -77,7 +80,8 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, health, shared, answering, incoming, http, router } = parts;
+        let Parts { config, plan, db, recorder, metrics, hubs, health, shared, answering, incoming, http, router } =
+            parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport =
@@ -94,7 +98,7 @@ impl Running {
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, metrics, health, shared, draining, served, checks, tasks }
+        Self { grpc, http, plan, config, db, recorder, metrics, hubs, health, shared, draining, served, checks, tasks }
     }
 
     /// The database.
@@ -122,6 +126,16 @@ impl Running {
         self.shared.in_flight()
     }
 
+    /// How many clients are connected, over all hubs.
+    pub fn sessions(&self) -> usize {
+        self.hubs.sessions()
+    }
+
+    /// How many tasks streams of connected clients have: one for each, until the grace after its end is over.
+    pub fn session_tasks(&self) -> usize {
+        self.hubs.tasks()
+    }
+
     /// Ends when the listener ends by itself, which it does only on a fault.
     pub fn ended(&mut self) -> impl Future<Output = ()> {
         let served = &mut self.served;
@@ -130,7 +144,8 @@ impl Running {
         }
     }
 
-    /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
+    /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, connected clients are told to
+    /// connect again, calls under way finish within
     /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
     pub async fn stop(mut self) -> Stopped {
         // A check that is under way must not have the last word.
@@ -139,6 +154,7 @@ impl Running {
         self.health.set(Readiness::Draining).await;
         self.draining.cancel();
         self.shared.drain();
+        self.hubs.drain();
         let mut cut = 0;
         if timeout(self.config.server.drain, self.quiet()).await.is_err() {
             cut = self.shared.in_flight();
@@ -148,6 +164,7 @@ impl Running {
                 tracing::warn!("some connections did not close, leaving them");
             }
         }
+        self.hubs.finish(AFTERMATH).await;
         for task in &self.tasks {
             task.abort();
         }
@@ -194,6 +211,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.draining.cancel();
         self.shared.drain();
+        self.hubs.drain();
         self.shared.stop();
         self.served.abort();
         self.checks.abort();

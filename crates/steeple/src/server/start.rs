@@ -25,6 +25,7 @@ use crate::{
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
+    stream::{self, Hubs},
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -100,9 +101,11 @@ impl Server {
         } else {
             None
         };
+        let node = format!("{}:{}", hostname(), incoming.local_addr().port());
+        let hubs = Hubs::start(&config.streams, node, db.clone(), metrics.clone());
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
+        let shared = Arc::new(self.shared(&plan, &config, &db, &hubs, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router = http::router(health.clone(), metrics.clone());
@@ -116,6 +119,7 @@ impl Server {
             db,
             recorder,
             metrics,
+            hubs,
             health,
             shared,
             answering,
@@ -128,7 +132,7 @@ impl Server {
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
     pub fn migrations(&self) -> Vec<Migration> {
         let apps = self.site.apps.iter().flat_map(|app| app.migrations.iter().cloned());
-        record::migrations().into_iter().chain(apps).collect()
+        record::migrations().into_iter().chain(stream::migrations()).chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
@@ -169,6 +173,7 @@ impl Server {
         plan: &Plan,
         config: &Arc<Config>,
         db: &Db,
+        hubs: &Arc<Hubs>,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
@@ -192,7 +197,7 @@ impl Server {
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config)?;
+            let mut handlers = handlers(&planned.found, db, config, hubs)?;
             let own = planned.found.app == "steeple";
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
@@ -241,10 +246,16 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
 }
 
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(
+    found: &FoundService,
+    db: &Db,
+    config: &Arc<Config>,
+    hubs: &Arc<Hubs>,
+) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
+    let setup = Setup { app: found.app, db: db.clone(), config: config.clone(), hubs: hubs.clone() };
+    let service = make(&setup).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));
@@ -288,6 +299,13 @@ async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), Star
         tracing::info!(name, "migrated");
     }
     Ok(())
+}
+
+/// What this machine calls itself.
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 async fn http_listener(address: &str) -> Result<Option<TcpListener>, StartError> {
