@@ -13,7 +13,7 @@ mod text;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::metrics::{Counter, Key, Level, Metadata, Recorder as _};
+use ::metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use self::counted::MethodMetrics;

@@ -21,4 +21,5 @@ mod reflection;
 mod request_log;
 mod start;
 mod stock;
+mod streams;
 mod wire;
