@@ -49,7 +49,7 @@ pub(crate) struct Hubs {
     /// One for each session, from its first message to the end of its grace.
     pub(super) tasks: TaskTracker,
     metrics: Arc<Metrics>,
-    hubs: Mutex<Vec<Weak<dyn Erased>>>,
+    live: Mutex<Vec<Weak<dyn Erased>>>,
     places: Mutex<Places>,
     draining: CancellationToken,
 }
@@ -82,7 +82,7 @@ impl Hubs {
             ),
             tasks: TaskTracker::new(),
             metrics,
-            hubs: Mutex::default(),
+            live: Mutex::default(),
             places: Mutex::default(),
             draining: CancellationToken::new(),
         })
@@ -96,7 +96,7 @@ impl Hubs {
                 "two hubs are called {name:?}; give one of them another service_name"
             )));
         }
-        self.hubs.lock().unwrap_or_else(PoisonError::into_inner).push(hub);
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).push(hub);
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl Hubs {
     }
 
     fn live(&self) -> Vec<Arc<dyn Erased>> {
-        let hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
+        let hubs = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.iter().filter_map(Weak::upgrade).collect()
     }
 

@@ -149,13 +149,11 @@ impl<C> Line<C> {
             }
             return Poll::Ready(Some(Ok(command)));
         }
-        match &mut queue.end {
-            Some(end) => Poll::Ready(end.status.take().map(Err)),
-            None => {
-                queue.reader = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        if let Some(end) = &mut queue.end {
+            return Poll::Ready(end.status.take().map(Err));
         }
+        queue.reader = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -195,7 +195,7 @@ impl<H: Handlers> Session<H> {
 
     /// What the client says of its version, for rows and pages; longer ones are cut.
     pub fn set_version(&self, version: &str) {
-        self.notes().version = shortened(version, VERSION_LIMIT).to_owned();
+        shortened(version, VERSION_LIMIT).clone_into(&mut self.notes().version);
     }
 
     /// Adds a label: [`To::Label`](super::To) reaches every session that has it.
