@@ -52,7 +52,13 @@ async fn every_help_text_is_as_it_was_agreed() {
 #[tokio::test]
 async fn json_has_the_keys_that_programs_rely_on() {
     let database = Database::sqlite().await.unwrap();
-    let steps = ["steeple_log.0001_request_log", "steeple_log.0002_request_stats", "crypto.0001_initial"];
+    let steps = [
+        "steeple_log.0001_request_log",
+        "steeple_log.0002_request_stats",
+        "crypto.0001_initial",
+        "products.0001_initial",
+        "orders.0001_initial",
+    ];
     assert_eq!(run(&database, &["migrate"]), serde_json::json!({ "applied": steps }));
     assert_eq!(run(&database, &["migrate"]), serde_json::json!({ "applied": [] }));
     assert_eq!(run(&database, &["migrate", "--check"]), serde_json::json!({ "pending": [] }));
