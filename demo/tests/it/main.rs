@@ -10,5 +10,6 @@ mod process;
 mod refused;
 mod shop;
 mod site;
+mod streaming;
 mod transfers;
 mod wallets;
