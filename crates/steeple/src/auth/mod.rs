@@ -9,18 +9,27 @@
 //! an error or a `Debug`.
 
 mod access;
+pub mod api_key;
 mod authenticator;
 mod config;
+pub mod migrations;
+pub mod password;
 mod pattern;
 mod policy;
 mod principal;
 mod secret;
+pub mod tables;
 mod user;
+pub mod users;
 
 pub use access::Access;
+pub use api_key::{ApiKey, ApiKeys};
 pub(crate) use authenticator::Authenticator;
 pub use config::{ALGORITHMS, Config, Hasher};
+pub use migrations::migrations;
 pub use policy::{Decision, Policy};
 pub use principal::Principal;
 pub use secret::Secret;
+pub(crate) use tables::refill;
 pub use user::User;
+pub use users::{NewUser, Profile, Users};

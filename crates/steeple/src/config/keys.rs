@@ -303,7 +303,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "accept_secret_key",
                 Kind::Switch,
-                "Take the secret key as an API key of the first active superuser. For development; production refuses to\nstart with it.",
+                "Take the secret key as an API key of the first active superuser. The site starts with it in\ndevelopment only.",
             ),
         ],
     },

@@ -65,7 +65,8 @@ impl Config {
         load.refuse("database", config.database.validate());
         load.refuse("log", nonsense(&config.log));
         load.refuse("calls", config.calls.validate());
-        load.refuse("auth", config.auth.validate(env == Environment::Production));
+        let (production, development) = (env == Environment::Production, env == Environment::Development);
+        load.refuse("auth", config.auth.validate(production, development));
         load.refuse("streams", config.streams.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {

@@ -215,7 +215,7 @@ async fn identify(shared: &Shared, entry: &Entry, cx: &Context, bounds: &mut Bou
         // Rare: what the caches do not know costs a query, and the call an allocation.
         None => Bounded::new(Box::pin(authenticator.authenticate(cx.headers())), bounds).await?,
     };
-    let authorized = principal.allows(&entry.method).and_then(|()| entry.access.check(&principal));
+    let authorized = principal.allows(&entry.method, &entry.access).and_then(|()| entry.access.check(&principal));
     cx.identified(principal);
     authorized
 }

@@ -19,6 +19,7 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
+    auth::ApiKeys,
     config::Config,
     db::Db,
     interceptor::Shared,
@@ -44,6 +45,7 @@ pub struct Running {
     config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
+    keys: ApiKeys,
     metrics: Arc<Metrics>,
     hubs: Arc<Hubs>,
     health: Health,
@@ -68,6 +70,7 @@ pub(super) struct Parts {
     pub plan: Plan,
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
+    pub keys: ApiKeys,
     pub metrics: Arc<Metrics>,
     pub hubs: Arc<Hubs>,
     pub health: Health,
@@ -80,8 +83,21 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) fn serve(parts: Parts) -> Self {
-        let Parts { config, plan, db, recorder, metrics, hubs, health, shared, answering, incoming, http, router } =
-            parts;
+        let Parts {
+            config,
+            plan,
+            db,
+            recorder,
+            keys,
+            metrics,
+            hubs,
+            health,
+            shared,
+            answering,
+            incoming,
+            http,
+            router,
+        } = parts;
         let draining = CancellationToken::new();
         let grpc = incoming.local_addr();
         let transport =
@@ -92,13 +108,32 @@ impl Running {
             }
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
-        let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        let mut tasks = vec![
+            tokio::spawn(upkeep(metrics.clone(), draining.clone())),
+            tokio::spawn(keys.clone().keep_written(draining.clone())),
+        ];
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
             address
         });
-        Self { grpc, http, plan, config, db, recorder, metrics, hubs, health, shared, draining, served, checks, tasks }
+        Self {
+            grpc,
+            http,
+            plan,
+            config,
+            db,
+            recorder,
+            keys,
+            metrics,
+            hubs,
+            health,
+            shared,
+            draining,
+            served,
+            checks,
+            tasks,
+        }
     }
 
     /// The database.
@@ -114,6 +149,11 @@ impl Running {
     /// The request log's writer; `None` when the log is off.
     pub fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.recorder.as_ref()
+    }
+
+    /// The site's API keys.
+    pub fn api_keys(&self) -> &ApiKeys {
+        &self.keys
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -165,6 +205,11 @@ impl Running {
             }
         }
         self.hubs.finish(AFTERMATH).await;
+        // Before its task is aborted, which may be writing.
+        let uses = self.keys.finish(AFTERMATH).await;
+        if uses > 0 {
+            tracing::error!(uses, "uses of api keys could not be written and are lost");
+        }
         for task in &self.tasks {
             task.abort();
         }

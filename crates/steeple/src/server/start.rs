@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
-    auth::{Access, Authenticator},
+    auth::{self, Access, ApiKeys, Authenticator},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
     error::Error,
@@ -103,6 +103,7 @@ impl Server {
         };
         let node = format!("{}:{}", hostname(), incoming.local_addr().port());
         let hubs = Hubs::start(&config.streams, node, db.clone(), metrics.clone());
+        let keys = ApiKeys::new(db.clone(), &config.auth);
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
         let shared = Arc::new(self.shared(&plan, &config, &db, &hubs, &metrics, recorder.clone())?);
@@ -118,6 +119,7 @@ impl Server {
             plan,
             db,
             recorder,
+            keys,
             metrics,
             hubs,
             health,
@@ -133,8 +135,9 @@ impl Server {
     pub fn migrations(&self) -> Vec<Migration> {
         // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
-        let own = record::migrations().into_iter().chain(stream::migrations());
-        own.chain(apps.into_iter().flat_map(|app| app.migrations.clone())).collect()
+        let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
+        let own = record::migrations().into_iter().chain(auth::migrations()).chain(stream::migrations());
+        own.chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
@@ -156,6 +159,10 @@ impl Server {
         };
         let new: Vec<_> = apps.into_iter().filter(is_new).collect();
         let applied = db::migrate::up(db, &all).await.map_err(|error| failed(&error))?;
+        // Each time, as Django does: a model may be new without a migration.
+        let models = self.site.apps.iter().flat_map(|app| &app.models).map(|rows| rows.model());
+        let filled = auth::refill(db, models.map(|model| (model.app, model.name))).await;
+        filled.map_err(|error| StartError::Migrate(format!("permissions of the models: {}", error.for_log())))?;
         if env != Environment::Production {
             for app in new {
                 // Another node may have been faster with the same tables; then their rows are its business.
@@ -292,11 +299,8 @@ async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), Star
     let pending = db::migrate::pending(db, &all).await;
     let pending = pending.map_err(|error| StartError::Migrate(error.to_string()))?;
     let names: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
     if env == Environment::Production {
-        return Err(StartError::NotMigrated(names));
+        return if names.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(names)) };
     }
     for name in server.migrate(db, env).await? {
         tracing::info!(name, "migrated");

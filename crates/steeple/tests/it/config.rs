@@ -64,6 +64,8 @@ fn no_variables() -> [(String, String); 0] {
     []
 }
 
+const SECRET: &str = "a-secret-key-of-forty-eight-characters-and-more";
+
 // === sources ===
 
 #[test]
@@ -215,6 +217,17 @@ fn a_file_that_is_not_toml_is_told_with_its_line_and_the_rest_is_still_judged() 
 fn the_environment_is_not_chosen_in_a_file() {
     let problems = Site::new("env = \"production\"").problems();
     assert_eq!(problems, ["steeple.toml:1: env: the environment is chosen by the variable STEEPLE_ENV, not here"]);
+}
+
+#[test]
+fn the_secret_key_is_an_api_key_in_development_only() {
+    let site = || Site::new("[auth]\naccept_secret_key = true").variable("STEEPLE_AUTH__SECRET_KEY", SECRET);
+    assert!(site().loaded().auth.accept_secret_key);
+    for env in ["production", "test"] {
+        let problems = site().variable("STEEPLE_ENV", env).problems();
+        let want = "steeple.toml:2: auth.accept_secret_key: opens the site to whoever has its secret key; it works with STEEPLE_ENV=development only";
+        assert_eq!(problems, [want], "{env}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod databases;
 mod frames;
 mod trial;
 
+mod api_keys;
 mod calls;
 mod config;
 mod context;
@@ -22,4 +23,5 @@ mod request_log;
 mod start;
 mod stock;
 mod streams;
+mod users;
 mod wire;
