@@ -57,6 +57,7 @@ pub mod config;
 pub mod server;
 
 mod commands;
+mod invoke;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};

@@ -326,7 +326,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "keep",
                 Kind::Duration,
-                "How long events, and rows of clients that are away, are kept. \"\" in an environment variable: for ever.",
+                "How long events, and rows of clients that are away, are kept. \"0s\": for ever.",
             ),
         ],
     },
@@ -352,6 +352,7 @@ pub(super) const OTHER_VARIABLES: &[&str] = &[
     "STEEPLE_LOCKED",
     "STEEPLE_TEST_",
     "STEEPLE_UPDATE_GOLDEN",
+    "STEEPLE_API_KEY",
     "STEEPLE_SUPERUSER_PASSWORD",
 ];
 

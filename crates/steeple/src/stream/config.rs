@@ -20,9 +20,9 @@ pub struct Config {
     /// How often the row of a connected client is brought up to date. Default 15 s.
     #[serde(with = "humantime_serde")]
     pub refresh_interval: Duration,
-    /// How long events, and rows of clients that are away, are kept; none keeps them for ever. Default 30 d.
+    /// How long events, and rows of clients that are away, are kept; zero keeps them for ever. Default 30 d.
     #[serde(with = "humantime_serde")]
-    pub keep: Option<Duration>,
+    pub keep: Duration,
 }
 
 impl Default for Config {
@@ -32,7 +32,7 @@ impl Default for Config {
             max_sessions_per_principal: 1_000,
             flush_interval: Duration::from_secs(1),
             refresh_interval: Duration::from_secs(15),
-            keep: Some(Duration::from_hours(30 * 24)),
+            keep: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -50,8 +50,8 @@ impl Config {
         if self.refresh_interval < self.flush_interval {
             wrong.push(("refresh_interval", "must be at least flush_interval".to_owned()));
         }
-        if self.keep.is_some_and(|keep| keep < Duration::from_mins(1)) {
-            wrong.push(("keep", "must be at least 1m".to_owned()));
+        if !self.keep.is_zero() && self.keep < Duration::from_mins(1) {
+            wrong.push(("keep", "must be at least 1m, or 0s for ever".to_owned()));
         }
         wrong
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "error",
     "clock", // ground
     "db",
@@ -23,7 +23,8 @@ const ORDER: [&str; 18] = [
     "config",
     "app",
     "login",
-    "server",   // house
+    "server", // house
+    "invoke",
     "commands", // doors
 ];
 

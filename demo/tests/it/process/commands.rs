@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Process, command, get_coin, json, text, until};
 use crate::databases::Database;
 
-const COMMANDS: [&str; 8] = ["run", "migrate", "services", "methods", "logs", "stats", "doctor", "default-config"];
+const COMMANDS: [&str; 10] =
+    ["run", "migrate", "services", "methods", "logs", "stats", "connections", "send", "doctor", "default-config"];
 
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<_> =
@@ -55,7 +56,12 @@ async fn json_has_the_keys_that_programs_rely_on() {
     let steps = [
         "steeple_log.0001_request_log",
         "steeple_log.0002_request_stats",
+        "steeple_auth.0001_django_auth",
+        "steeple_auth.0004_api_key",
+        "steeple_stream.0001_connection",
+        "steeple_stream.0002_connection_event",
         "crypto.0001_initial",
+        "crypto_streaming.0001_initial",
         "products.0001_initial",
         "orders.0001_initial",
     ];

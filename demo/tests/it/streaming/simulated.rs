@@ -20,12 +20,12 @@ use tokio::task::JoinSet;
 
 use crate::{databases::on_every_database, process::until, site::Site};
 
-const AGENTS: usize = 20;
+const AGENTS: usize = 8;
 
 fn settings(number: usize) -> Settings {
     Settings {
         name: format!("agent-{number}"),
-        report_every: Duration::from_millis(50),
+        report_every: Duration::from_millis(200),
         heartbeat_every: Some(Duration::from_millis(100)),
         api_key: None,
     }

@@ -208,7 +208,10 @@ impl Task {
             .filter(row::Column::ValidUntil.lt(now - LOST))
             .exec(&self.db)
             .await?;
-        let Some(keep) = self.config.keep else { return Ok(()) };
+        let keep = self.config.keep;
+        if keep.is_zero() {
+            return Ok(());
+        }
         event::Entity::delete_many().filter(event::Column::CreatedAt.lt(now - keep)).exec(&self.db).await?;
         row::Entity::delete_many()
             .filter(row::Column::Status.eq(Status::Disconnected.as_str()))

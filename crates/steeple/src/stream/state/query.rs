@@ -76,6 +76,12 @@ impl Connections {
         self
     }
 
+    /// Only the one of this name, of each service.
+    pub fn called(mut self, client_id: &str) -> Self {
+        self.select = self.select.filter(row::Column::ClientId.eq(client_id));
+        self
+    }
+
     /// Only those below this id: the next page.
     pub fn before(mut self, id: i64) -> Self {
         self.select = self.select.filter(row::Column::Id.lt(id));
