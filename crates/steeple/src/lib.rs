@@ -30,9 +30,9 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`bus`], [`centrifugo`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
-//! | house | [`config`], [`app`], [`server`] |
+//! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
 
 #![warn(missing_docs)]
@@ -44,8 +44,12 @@ pub mod db;
 pub mod model;
 
 pub mod auth;
+pub mod bus;
+pub mod cache;
+pub mod centrifugo;
 pub mod method;
 pub mod record;
+pub mod signal;
 
 pub mod context;
 pub mod interceptor;
@@ -54,6 +58,7 @@ pub mod stream;
 
 pub mod app;
 pub mod config;
+pub mod login;
 pub mod server;
 
 mod commands;
@@ -61,6 +66,7 @@ mod invoke;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};
+pub use cache::Cache;
 pub use config::Config;
 pub use context::Context;
 pub use db::Db;
@@ -68,7 +74,8 @@ pub use error::{Code, Error, Result};
 pub use interceptor::{Interceptor, Next, Request, Response};
 pub use model::Fixed;
 pub use server::Server;
-pub use service::Service;
+pub use service::{ReadOnlyService, Service};
+pub use signal::Signals;
 pub use stream::{Replies, Streaming};
 
 /// Puts what `steeple-build` made of this site's protos and apps into the module that calls it: `pub mod pb` with the

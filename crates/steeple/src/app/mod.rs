@@ -12,7 +12,14 @@ mod order;
 mod setup;
 mod site;
 
-use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    any::{type_name, type_name_of_val},
+    borrow::Cow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+};
 
 pub use found::{Found, FoundService, Skipped};
 pub use setup::Setup;
@@ -23,11 +30,12 @@ use crate::{
     db::{Db, migrate::Migration},
     error::Result,
     model::{ModelRows, Registered},
-    service::Service,
+    service::{ReadOnlyService, Service},
+    signal::Receiver,
 };
 use sea_orm_migration::MigrationTrait;
 
-type Make = Arc<dyn Fn(&Setup) -> Result<Service> + Send + Sync>;
+pub(crate) type Make = Arc<dyn Fn(&Setup) -> Result<Service> + Send + Sync>;
 type FirstRun = Arc<dyn Fn(Db) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
 /// A folder under `src/apps`, or an app of another crate.
@@ -40,7 +48,16 @@ pub struct App {
     pub(crate) first_run: Option<FirstRun>,
     pub(crate) first_call: Option<(&'static str, &'static str)>,
     pub(crate) access: Vec<(Cow<'static, str>, Access)>,
+    pub(crate) receivers: Vec<Received>,
+    pub(crate) auth_required: Vec<Cow<'static, str>>,
     pub(crate) after: Vec<&'static str>,
+}
+
+/// A receiver of signals that an app brings, not yet made.
+pub(crate) struct Received {
+    pub event: &'static str,
+    pub receiver: &'static str,
+    pub make: Arc<dyn Fn(Setup) -> Receiver + Send + Sync>,
 }
 
 /// A service that an app brings, not yet made.
@@ -64,6 +81,8 @@ impl App {
             first_run: None,
             first_call: None,
             access: vec![],
+            receivers: vec![],
+            auth_required: vec![],
             after: vec![],
         }
     }
@@ -95,6 +114,14 @@ impl App {
     ) -> Self {
         self.services.push(Registration { service, implementation, at, make: Arc::new(make) });
         self
+    }
+
+    /// Adds a service that is made from a model and its proto, see [`ReadOnlyService`].
+    pub fn read_only(self, service: ReadOnlyService) -> Self {
+        let name = service.name();
+        self.service(name, "steeple::ReadOnlyService", "App::read_only", move |setup| {
+            service.make(setup.app, &setup.descriptors)
+        })
     }
 
     /// Notes what discovery looked at and left, for the start-up report.
@@ -144,6 +171,58 @@ impl App {
     pub fn access(mut self, methods: impl Into<Cow<'static, str>>, access: Access) -> Self {
         self.access.push((methods.into(), access));
         self
+    }
+
+    /// Receives every event of one type that anyone in this process sends: after its commit, one at a time in the order
+    /// they were sent, on a queue of its own. See [`signal`](crate::signal) for what becomes of failures.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use steeple::{App, Result, Setup};
+    /// # struct OrderPlaced { id: i64 }
+    ///
+    /// pub fn app(app: App) -> App {
+    ///     app.receive(forget_stock)
+    /// }
+    ///
+    /// async fn forget_stock(order: Arc<OrderPlaced>, setup: Setup) -> Result<()> {
+    ///     setup.cache().delete(&format!("stock:{}", order.id)).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn receive<E, W, F>(mut self, receiver: F) -> Self
+    where
+        E: Send + Sync + 'static,
+        W: Future<Output = Result<()>> + Send + 'static,
+        F: Fn(Arc<E>, Setup) -> W + Send + Sync + 'static,
+    {
+        let name = type_name_of_val(&receiver);
+        let receiver = Arc::new(receiver);
+        let make = move |setup: Setup| {
+            let receiver = Arc::clone(&receiver);
+            Receiver::new(setup.app, name, move |event| receiver(event, setup.clone()))
+        };
+        self.receivers.push(Received { event: type_name::<E>(), receiver: name, make: Arc::new(make) });
+        self
+    }
+}
+
+impl App {
+    /// Promises that every method of these services is for callers who are logged in: `orders.OrderService`, or `*`. In
+    /// them [`Context::require_user`](crate::Context::require_user) never fails. A rule for single methods may ask for
+    /// more; whatever would open one to all, here or in the configuration, stops the start.
+    ///
+    /// ```
+    /// use steeple::{Access, App};
+    ///
+    /// pub fn app(app: App) -> App {
+    ///     app.auth_required("orders.OrderService").access("orders.OrderService/ListAll", Access::Staff)
+    /// }
+    /// ```
+    pub fn auth_required(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
+        let methods = methods.into();
+        self.auth_required.push(methods.clone());
+        self.access(methods, Access::Authenticated)
     }
 }
 

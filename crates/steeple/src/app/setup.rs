@@ -1,17 +1,23 @@
-//! What a service may have when it is made.
+//! What a service may have when it is made, and a receiver when it runs.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
+    auth::Identity,
+    bus::Bus,
+    cache::Cache,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     error::{Error, Result},
+    signal::Signals,
     stream::{Handlers, Hub, Hubs, StreamingConfig},
 };
 
-/// The running site, as a service sees it in its `new(setup: &Setup)`.
+/// The running site, as a service sees it in its `new(setup: &Setup)`, and a receiver of signals at each event. Cheap to
+/// clone.
 ///
 /// ```
 /// use steeple::{Result, Setup};
@@ -32,10 +38,18 @@ use crate::{
 ///     }
 /// }
 /// ```
+#[derive(Clone)]
 pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    pub(crate) identity: Identity,
+    pub(crate) cache: Cache,
+    pub(crate) signals: Signals,
+    pub(crate) bus: Bus,
+    pub(crate) centrifugo: Option<Centrifugo>,
+    /// The site's, for services that are made of them.
+    pub(crate) descriptors: Arc<[Cow<'static, [u8]>]>,
     pub(crate) hubs: Arc<Hubs>,
 }
 
@@ -61,6 +75,31 @@ impl Setup {
     /// A value of the configuration that cannot work, or a `service_name` that another hub of the site has.
     pub fn hub<H: Handlers>(&self, config: StreamingConfig, handlers: H) -> Result<Hub<H>> {
         Hub::open(&self.hubs, config, handlers)
+    }
+
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The site's cache.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Where events are sent outside of calls; within one, see [`Context::signal`](crate::Context::signal).
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Secret;
 
 /// The algorithms a token may be signed with (RFC 7518 section 3.1, RFC 8037 section 3.1). `none` is not among them.
-pub const ALGORITHMS: [&str; 10] =
-    ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"];
+/// Not ES512: the library that signs has no P-521.
+pub const ALGORITHMS: [&str; 12] =
+    ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 /// Fewest bytes of a secret key in production, and of one that signs with HMAC (RFC 7518 section 3.2: the hash's size).
 pub const SECRET_BYTES: usize = 32;

@@ -10,8 +10,11 @@ use super::{
     out::{Out, counted, printable},
 };
 use crate::{
+    auth::Tokens,
+    cache::Cache,
     config::{Config, Environment, Problems},
     db::{self, Db},
+    record::metrics::Metrics,
     server::{ListenError, Plan, Server},
 };
 
@@ -80,7 +83,9 @@ pub(super) async fn run(server: Server, loaded: Result<Config, Problems>, out: O
             let from = if files.is_empty() { "defaults and environment".to_owned() } else { files };
             checks.add("configuration", Verdict::Ok, format!("{}, from {from}", config.env.as_str()));
             services(&server, &config, &mut checks);
+            keys(&config, &mut checks);
             database(&server, &config, &mut checks).await;
+            cache(&server, &config, &mut checks).await;
             port("grpc port", "server.grpc", &config.server.grpc, &mut checks).await;
             if let Some(address) = config.server.http_address() {
                 port("http port", "server.http", address, &mut checks).await;
@@ -110,6 +115,15 @@ fn services(server: &Server, config: &Config, checks: &mut Checks) {
     }
 }
 
+fn keys(config: &Config, checks: &mut Checks) {
+    match Tokens::check(&config.auth) {
+        Ok(()) => {
+            checks.add("token keys", Verdict::Ok, format!("tokens are signed with {}", config.auth.jwt_algorithm));
+        }
+        Err(wrong) => checks.add("token keys", Verdict::Failed, wrong),
+    }
+}
+
 async fn database(server: &Server, config: &Config, checks: &mut Checks) {
     let db = match Db::connect(&config.database, 1).await {
         Ok(db) => db,
@@ -121,6 +135,17 @@ async fn database(server: &Server, config: &Config, checks: &mut Checks) {
     checks.add("database", Verdict::Ok, db::redacted(&config.database.url));
     migrations(server, config, &db, checks).await;
     db.close().await;
+}
+
+/// A site starts without its Redis, and computes what it would look up.
+async fn cache(server: &Server, config: &Config, checks: &mut Checks) {
+    match Cache::open(&config.cache, server.site.name(), &Metrics::new()).await {
+        Err(problem) => checks.add("cache", Verdict::Failed, problem),
+        Ok(cache) => match cache.ping().await {
+            Ok(()) => checks.add("cache", Verdict::Ok, cache.to_string()),
+            Err(error) => checks.add("cache", Verdict::Warning, format!("{cache}: {}", error.for_log())),
+        },
+    }
 }
 
 async fn migrations(server: &Server, config: &Config, db: &Db, checks: &mut Checks) {

@@ -21,6 +21,7 @@ mod run;
 mod send;
 mod services;
 mod stats;
+mod token;
 mod users;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
@@ -91,6 +92,9 @@ enum Command {
     /// List the users
     #[command(after_help = users::EXAMPLE)]
     Users(users::Arguments),
+    /// Make tokens for a user, without their password
+    #[command(after_help = token::EXAMPLE)]
+    Token(token::Arguments),
     /// Show calls from the request log, newest first
     #[command(after_help = logs::EXAMPLE)]
     Logs(logs::Arguments),
@@ -106,7 +110,7 @@ enum Command {
     /// Send a connected client a command, through a running server
     #[command(after_help = send::EXAMPLE)]
     Send(send::Arguments),
-    /// Check the configuration, the database and the ports
+    /// Check the configuration, the database, the cache and the ports
     #[command(after_help = doctor::EXAMPLE)]
     Doctor,
     /// Print the default configuration file, with what each key means
@@ -189,6 +193,7 @@ impl Server {
             Command::CreateSuperuser(arguments) => runtime.block_on(createsuperuser::run(config, &arguments, out)),
             Command::ChangePassword(arguments) => runtime.block_on(changepassword::run(config, &arguments, out)),
             Command::Users(arguments) => runtime.block_on(users::run(config, &arguments, out)),
+            Command::Token(arguments) => runtime.block_on(token::run(config, &arguments, out)),
             Command::Logs(arguments) => runtime.block_on(logs::run(self, config, &arguments, out)),
             Command::ApiKeys(arguments) => runtime.block_on(apikeys::run(self, config, &arguments, out)),
             Command::Stats(arguments) => runtime.block_on(stats::run(config, &arguments, out)),
@@ -258,8 +263,8 @@ fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Sends what the program says of itself to standard error; `RUST_LOG` chooses how much (default `info`).
 fn trace(config: &Config) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn,async_nats=warn"));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(out::colours());
     let registry = tracing_subscriber::registry().with(filter);
     let pretty = match config.log.format {

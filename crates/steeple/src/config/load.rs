@@ -48,7 +48,9 @@ impl Config {
         load.refuse_strangers(&tree);
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
-        let (calls, auth, streams, apps) = (section("calls"), section("auth"), section("streams"), section("apps"));
+        let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
+        let apps = section("apps");
+        let (bus, centrifugo, streams) = (section("bus"), section("centrifugo"), section("streams"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -56,6 +58,9 @@ impl Config {
             log: load.typed("log", &log),
             calls: load.typed("calls", &calls),
             auth: load.typed("auth", &auth),
+            cache: load.typed("cache", &cache),
+            bus: load.typed("bus", &bus),
+            centrifugo: load.typed("centrifugo", &centrifugo),
             streams: load.typed("streams", &streams),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
@@ -67,6 +72,9 @@ impl Config {
         load.refuse("calls", config.calls.validate());
         let (production, development) = (env == Environment::Production, env == Environment::Development);
         load.refuse("auth", config.auth.validate(production, development));
+        load.refuse("cache", config.cache.validate());
+        load.refuse("bus", config.bus.validate());
+        load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("streams", config.streams.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {

@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, db, interceptor, record, server, stream};
+use crate::{auth, bus, cache, centrifugo, db, interceptor, record, server, stream};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -46,6 +46,12 @@ pub struct Config {
     pub calls: interceptor::Config,
     /// `[auth]`. Holds secrets.
     pub auth: auth::Config,
+    /// `[cache]`. The url may hold a password.
+    pub cache: cache::Config,
+    /// `[bus]`. Holds secrets.
+    pub bus: bus::Config,
+    /// `[centrifugo]`. Holds a secret.
+    pub centrifugo: centrifugo::Config,
     /// `[streams]`.
     pub streams: stream::Config,
     /// `[apps]`.
@@ -133,6 +139,9 @@ impl Config {
             ("log".to_owned(), table(&self.log)),
             ("calls".to_owned(), table(&self.calls)),
             ("auth".to_owned(), table(&self.auth)),
+            ("cache".to_owned(), table(&self.cache)),
+            ("bus".to_owned(), table(&self.bus)),
+            ("centrifugo".to_owned(), table(&self.centrifugo)),
             ("streams".to_owned(), table(&self.streams)),
             ("apps".to_owned(), table(&self.apps)),
         ])

@@ -30,7 +30,6 @@ use crate::{
     Context,
     auth::Authenticator,
     context::Lent,
-    db::Db,
     error::{Error, Result},
     record::{Call, RequestId, recorder::Recorder, shortened},
 };
@@ -58,11 +57,10 @@ impl Shared {
         unknown: Arc<Entry>,
         authenticator: Authenticator,
         recorder: Option<Arc<Recorder>>,
-        db: Db,
+        lent: Lent,
         config: Config,
     ) -> Self {
-        let lent = Arc::new(Lent::new(db));
-        let (stop, in_flight) = (CancellationToken::new(), AtomicUsize::new(0));
+        let (lent, stop, in_flight) = (Arc::new(lent), CancellationToken::new(), AtomicUsize::new(0));
         Self { catalog, stock, unknown, authenticator, recorder, config, lent, stop, in_flight }
     }
 

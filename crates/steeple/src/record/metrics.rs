@@ -59,6 +59,20 @@ impl Metrics {
         counters
     }
 
+    /// A counter of another part of the framework. Labels are words of the program, never a caller's.
+    pub(crate) fn counter(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+        let labels: Vec<_> = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect();
+        self.recorder.describe_counter(name.into(), None, help.into());
+        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+    }
+
+    /// A gauge, likewise.
+    pub(crate) fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
+        let labels: Vec<_> = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect();
+        self.recorder.describe_gauge(name.into(), None, help.into());
+        self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA)
+    }
+
     /// The text of `/metrics`, in the Prometheus text format, version 0.0.4.
     pub fn render(&self) -> String {
         let methods = self.methods.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -79,36 +93,10 @@ impl Metrics {
         Arc::clone(&self.recorder)
     }
 
-    /// A counter that is no method's. Resolve it once.
-    pub(crate) fn counter(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        labels: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Counter {
-        self.recorder.describe_counter(name.into(), None, help.into());
-        self.recorder.register_counter(&key(name, labels), &METADATA)
-    }
-
-    /// A gauge, likewise.
-    pub(crate) fn gauge(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        labels: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Gauge {
-        self.recorder.describe_gauge(name.into(), None, help.into());
-        self.recorder.register_gauge(&key(name, labels), &METADATA)
-    }
-
     pub(super) fn log(&self) -> LogMetrics {
         let counter = |name| self.recorder.register_counter(&Key::from_static_name(name), &METADATA);
         LogMetrics { dropped: counter(LOG_DROPPED), rows: counter(LOG_ROWS) }
     }
-}
-
-fn key(name: &'static str, labels: impl IntoIterator<Item = (&'static str, String)>) -> Key {
-    Key::from_parts(name, labels.into_iter().map(|(key, value)| Label::new(key, value)).collect::<Vec<_>>())
 }
 
 /// What the request log counts of itself.

@@ -19,15 +19,19 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
-    auth::ApiKeys,
+    auth::Identity,
+    bus::Bus,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     interceptor::Shared,
     record::{metrics::Metrics, recorder::Recorder},
+    signal::Deliveries,
     stream::Hubs,
 };
 
-/// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
+/// How long calls may take to end after they were told to, signals to be delivered, and the log to be written, beyond the
+/// time to drain.
 const AFTERMATH: Duration = Duration::from_secs(5);
 /// How long connections without a call have to close while the server drains; what they were sent has left by then.
 const QUIET: Duration = Duration::from_secs(2);
@@ -38,18 +42,21 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz` and `/metrics` are; `None` when that is off.
+    /// Where `/healthz`, `/readyz`, `/metrics` and `/api/auth/…` are; `None` when that is off.
     pub http: Option<SocketAddr>,
     /// What is served.
     pub plan: Plan,
     config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
-    keys: ApiKeys,
+    identity: Identity,
+    bus: Bus,
+    centrifugo: Option<Centrifugo>,
     metrics: Arc<Metrics>,
     hubs: Arc<Hubs>,
     health: Health,
     shared: Arc<Shared>,
+    deliveries: Deliveries,
     draining: CancellationToken,
     served: JoinHandle<()>,
     checks: JoinHandle<()>,
@@ -63,6 +70,8 @@ pub struct Stopped {
     pub cut: usize,
     /// Rows of the request log that could not be written.
     pub lost: u64,
+    /// Events that did not come to a receiver.
+    pub undelivered: usize,
 }
 
 pub(super) struct Parts {
@@ -70,11 +79,14 @@ pub(super) struct Parts {
     pub plan: Plan,
     pub db: Db,
     pub recorder: Option<Arc<Recorder>>,
-    pub keys: ApiKeys,
+    pub identity: Identity,
+    pub bus: Bus,
+    pub centrifugo: Option<Centrifugo>,
     pub metrics: Arc<Metrics>,
     pub hubs: Arc<Hubs>,
     pub health: Health,
     pub shared: Arc<Shared>,
+    pub deliveries: Deliveries,
     pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
@@ -88,11 +100,14 @@ impl Running {
             plan,
             db,
             recorder,
-            keys,
+            identity,
+            bus,
+            centrifugo,
             metrics,
             hubs,
             health,
             shared,
+            deliveries,
             answering,
             incoming,
             http,
@@ -107,11 +122,9 @@ impl Running {
                 tracing::error!(error = &error as &dyn std::error::Error, "the grpc listener ended");
             }
         });
-        let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
-        let mut tasks = vec![
-            tokio::spawn(upkeep(metrics.clone(), draining.clone())),
-            tokio::spawn(keys.clone().keep_written(draining.clone())),
-        ];
+        let checks = tokio::spawn(health.clone().watch(db.clone(), bus.clone(), config.bus.required, draining.clone()));
+        let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        tasks.extend(identity.tend(&draining));
         let http = http.and_then(|listener| {
             let address = listener.local_addr().ok();
             tasks.push(tokio::spawn(serve_http(listener, router)));
@@ -124,11 +137,14 @@ impl Running {
             config,
             db,
             recorder,
-            keys,
+            identity,
+            bus,
+            centrifugo,
             metrics,
             hubs,
             health,
             shared,
+            deliveries,
             draining,
             served,
             checks,
@@ -151,9 +167,19 @@ impl Running {
         self.recorder.as_ref()
     }
 
-    /// The site's API keys.
-    pub fn api_keys(&self) -> &ApiKeys {
-        &self.keys
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -185,9 +211,10 @@ impl Running {
     }
 
     /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, connected clients are told to
-    /// connect again, calls under way finish within
-    /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
+    /// connect again, calls under way finish within `server.drain`, what still runs then ends with UNAVAILABLE, signals are
+    /// delivered, the request log is written, the database closed.
     pub async fn stop(mut self) -> Stopped {
+        let since = Instant::now();
         // A check that is under way must not have the last word.
         self.checks.abort();
         let _ = (&mut self.checks).await;
@@ -206,12 +233,24 @@ impl Running {
         }
         self.hubs.finish(AFTERMATH).await;
         // Before its task is aborted, which may be writing.
-        let uses = self.keys.finish(AFTERMATH).await;
+        let uses = self.identity.keys.finish(AFTERMATH).await;
         if uses > 0 {
             tracing::error!(uses, "uses of api keys could not be written and are lost");
         }
         for task in &self.tasks {
             task.abort();
+        }
+        let undelivered =
+            self.deliveries.drain(self.config.server.drain.saturating_sub(since.elapsed()).max(AFTERMATH)).await;
+        if undelivered > 0 {
+            tracing::error!(events = undelivered, "signals could not be delivered in time and are lost");
+        }
+        self.bus.close().await;
+        if let Some(centrifugo) = &self.centrifugo {
+            let lost = centrifugo.drain(self.config.centrifugo.drain).await;
+            if lost > 0 {
+                tracing::error!(publications = lost, "publications could not be delivered and are lost");
+            }
         }
         let lost = match &self.recorder {
             // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
@@ -226,7 +265,7 @@ impl Running {
             tracing::error!(rows = lost, "rows of the request log could not be written and are lost");
         }
         self.db.close().await;
-        Stopped { cut, lost }
+        Stopped { cut, lost, undelivered }
     }
 
     /// Waits until every connection has closed, or no call was under way for a while: a peer that is gone without a word
@@ -294,7 +333,8 @@ async fn upkeep(metrics: Arc<Metrics>, draining: CancellationToken) {
 }
 
 async fn serve_http(listener: TcpListener, router: Router) {
-    if let Err(error) = axum::serve(listener, router).await {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the http listener ended");
     }
 }

@@ -1,6 +1,6 @@
 //! From description to listeners, in one column.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use tokio::net::TcpListener;
 use tonic::{
@@ -17,14 +17,20 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
-    auth::{self, Access, ApiKeys, Authenticator},
+    auth::{self, Access, Identity},
+    bus::Bus,
+    cache::Cache,
+    centrifugo::{CallEvents, Centrifugo},
     config::{Config, Environment},
+    context::Lent,
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
+    login,
     method::Method,
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
+    signal::Signals,
     stream::{self, Hubs},
 };
 
@@ -40,12 +46,20 @@ pub enum StartError {
     NotMigrated(Vec<String>),
     /// A migration failed, or the database refused to say which were applied.
     Migrate(String),
+    /// The keys of `[auth]` cannot be used.
+    Auth(String),
     /// A service could not be made.
     Service(String, Error),
     /// An address cannot be listened on.
     Listen(ListenError),
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
+    /// The cache cannot be used as the configuration says.
+    Cache(String),
+    /// The broker refuses the site, or is away and required.
+    Bus(String),
+    /// Centrifugo's configuration does not work on this machine.
+    Centrifugo(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -61,7 +75,11 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) => f.write_str(error),
+            Self::Migrate(error)
+            | Self::Auth(error)
+            | Self::Cache(error)
+            | Self::Bus(error)
+            | Self::Centrifugo(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -90,6 +108,7 @@ impl Server {
         let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
+        let identity = identity(&db, &config).await?;
 
         let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
         let http = http_listener(&config.server.http).await?;
@@ -101,16 +120,37 @@ impl Server {
         } else {
             None
         };
-        let node = format!("{}:{}", hostname(), incoming.local_addr().port());
-        let hubs = Hubs::start(&config.streams, node, db.clone(), metrics.clone());
-        let keys = ApiKeys::new(db.clone(), &config.auth);
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &hubs, &metrics, recorder.clone())?);
+        let cache = Cache::open(&config.cache, self.site.name, &metrics).await.map_err(StartError::Cache)?;
+        let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
+        let process = format!("process {}", std::process::id());
+        let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
+        let node = format!("{}:{}", hostname(), incoming.local_addr().port());
+        let hubs = Hubs::start(&config.streams, node, db.clone(), metrics.clone());
+        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        // What a service or a receiver may have; each gets it with the label of its app.
+        let setup = Setup {
+            app: "steeple",
+            db: db.clone(),
+            config: config.clone(),
+            identity: identity.clone(),
+            cache: lent.cache.clone(),
+            signals: lent.signals.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
+            hubs: hubs.clone(),
+            descriptors: self.site.descriptors.clone().into(),
+        };
+        let receivers = self.site.received(&config.apps);
+        let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
+        let deliveries = lent.signals.deliver(receivers);
+        let shared = Arc::new(self.shared(&plan, &setup, lent, &metrics, recorder.clone())?);
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router = http::router(health.clone(), metrics.clone());
-        health.set(health::check(&db).await).await;
+        let router =
+            http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(identity.login.clone()));
+        health.set(health::check(&db, &bus, config.bus.required).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
@@ -119,11 +159,14 @@ impl Server {
             plan,
             db,
             recorder,
-            keys,
+            identity,
+            bus,
+            centrifugo,
             metrics,
             hubs,
             health,
             shared,
+            deliveries,
             answering,
             incoming,
             http,
@@ -141,7 +184,7 @@ impl Server {
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
-    /// Gives the names of what was applied.
+    /// Every model gets its permissions, also when nothing was pending. Gives the names of what was applied.
     ///
     /// # Errors
     /// The sentence of the migration that failed.
@@ -181,34 +224,38 @@ impl Server {
     fn shared(
         &self,
         plan: &Plan,
-        config: &Arc<Config>,
-        db: &Db,
-        hubs: &Arc<Hubs>,
+        setup: &Setup,
+        lent: Lent,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
+        let config = &setup.config;
         let server = &config.server;
         let wire = Wire {
             max_receive: server.max_receive_message_bytes,
             max_send: server.max_send_message_bytes,
             compression: encodings(&server.compression),
         };
-        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, own: bool| {
+        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, lingers: bool| {
+            let recorded = !config.log.skips(&method.service, &method.name);
+            let centrifugo = setup.centrifugo.as_ref().filter(|_| recorded);
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
                 chain: self.chain(&method.service, &method.name),
                 wire,
                 handler,
-                recorded: !config.log.skips(&method.service, &method.name),
-                lingers: own,
+                events: CallEvents::of(&config.centrifugo, centrifugo, &method),
+                recorded,
+                lingers,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config, hubs)?;
-            let own = planned.found.app == "steeple";
+            let mut handlers = handlers(&planned.found, &Setup { app: planned.found.app, ..setup.clone() })?;
+            // Health watchers and reflection streams go on for ever.
+            let lingers = planned.found.app == "steeple" && !planned.found.native;
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
                 let handler = handlers.remove(method.path.as_str());
@@ -217,7 +264,7 @@ impl Server {
                     return Err(StartError::Service(planned.found.name.to_owned(), error));
                 }
                 let access = planned_method.decision.access.clone();
-                catalog.insert(method.path.clone(), entry(method, access, handler, own));
+                catalog.insert(method.path.clone(), entry(method, access, handler, lingers));
             }
             if let Some(path) = handlers.keys().next() {
                 let error = Error::unimplemented(format!("it serves {path}, which its proto does not declare"));
@@ -225,13 +272,13 @@ impl Server {
             }
             if let Some(decision) = &planned.others {
                 let method = Arc::new(Method::other(&format!("/{}/*", planned.found.name)));
-                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, own));
+                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, lingers));
             }
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
-        let authenticator = Authenticator::new(&config.auth);
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
+        let authenticator = setup.identity.authenticator.clone();
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
 }
 
@@ -256,21 +303,21 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
 }
 
 /// Makes one service; gives its handlers by path.
-fn handlers(
-    found: &FoundService,
-    db: &Db,
-    config: &Arc<Config>,
-    hubs: &Arc<Hubs>,
-) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let setup = Setup { app: found.app, db: db.clone(), config: config.clone(), hubs: hubs.clone() };
-    let service = make(&setup).map_err(failed)?;
+    let service = make(setup).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));
     }
     Ok(service.methods.into_iter().map(|method| (method.path, method.handler)).collect())
+}
+
+/// The site's users, tokens and keys.
+pub(crate) async fn identity(db: &Db, config: &Config) -> Result<Identity, StartError> {
+    let (development, production) = (config.env == Environment::Development, config.env == Environment::Production);
+    Identity::open(db, &config.auth, development, production).await.map_err(StartError::Auth)
 }
 
 /// Stock services, health and reflection: what is not ours goes through tonic's own router.

@@ -33,27 +33,18 @@ pub(super) struct Counts {
 
 impl Counts {
     pub fn of(metrics: &Metrics, service: &str) -> Self {
-        let counter = |name, help, label: Option<(&'static str, &'static str)>| {
-            metrics.counter(
-                name,
-                help,
-                [("service", service.to_owned())].into_iter().chain(label.map(|(key, value)| (key, value.to_owned()))),
-            )
+        let counter = |name, help, label: Option<(&'static str, &str)>| {
+            let labels: Vec<_> = [("service", service)].into_iter().chain(label).collect();
+            metrics.counter(name, help, &labels)
         };
         let message = |kind| counter(MESSAGES, "Messages of connected clients, by kind.", Some(("kind", kind)));
         let command =
             |outcome| counter(COMMANDS, "Commands to connected clients, by outcome.", Some(("outcome", outcome)));
-        let ack = |kind| {
-            counter(
-                ACKS,
-                "Acks of commands: in time, of commands that nobody waits for, late, unknown.",
-                Some(("kind", kind)),
-            )
-        };
+        let ack = |kind| counter(ACKS, "Acks of commands, by whether somebody waited.", Some(("kind", kind)));
         let ended =
             |cause: Cause| (cause, counter(ENDED, "Sessions that ended, by cause.", Some(("cause", cause.as_str()))));
         Self {
-            sessions: metrics.gauge(SESSIONS, "Clients connected now.", [("service", service.to_owned())]),
+            sessions: metrics.gauge(SESSIONS, "Clients connected now.", &[("service", service)]),
             begun: counter(BEGUN, "Sessions that began.", None),
             ended: Cause::ALL.map(ended).into(),
             content: message("content"),

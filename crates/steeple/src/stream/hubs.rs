@@ -78,7 +78,7 @@ impl Hubs {
                 db,
                 config,
                 hubs.clone(),
-                metrics.counter(DROPPED, "Rows and events of connected clients that were not written.", []),
+                metrics.counter(DROPPED, "Rows and events of connected clients that were not written.", &[]),
             ),
             tasks: TaskTracker::new(),
             metrics,

@@ -271,11 +271,12 @@ fn only_keys_that_may_be_secret_follow_references() {
 #[test]
 fn a_password_is_never_shown() {
     let config = Site::new("[database]\nurl = \"postgres://site:hunter2@db:5432/site?password=hunter2\"")
+        .variable("STEEPLE_CACHE__URL", "rediss://:hunter2@cache:6379/0")
         .variable("STEEPLE_SETTINGS__CRYPTO__KEY", "hunter2")
         .loaded();
     let shown = format!("{config:?} {config:#?} {:?} {}", config.database, config.redacted());
     assert!(!shown.contains("hunter2"), "{shown}");
-    assert!(shown.contains("db:5432/site"), "{shown}");
+    assert!(shown.contains("db:5432/site") && shown.contains("cache:6379/0"), "{shown}");
 
     let problems = Site::new("[database]\nurl = [\"hunter2\"]").load().unwrap_err();
     assert!(!format!("{problems} {problems:?}").contains("hunter2"), "{problems:?}");
@@ -373,7 +374,10 @@ fn the_default_file_changes_nothing_and_uncommented_every_key_is_accepted() {
     let uncommented = file.lines().map(uncomment).collect::<Vec<_>>().join("\n");
     let config = Site::new(uncommented.as_str())
         .variable("SECRET_KEY", "a secret of the test that has 32 bytes")
+        .variable("NATS_TOKEN", "a token")
+        .variable("CENTRIFUGO_API_KEY", "a-key")
         .file("keys/2026.pem", "a key")
+        .file("keys/redis-ca.pem", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
         .loaded();
     let mut set = toml::from_str::<toml::Table>(&uncommented).unwrap();
     set.remove("settings");
@@ -406,6 +410,7 @@ fn every_key_of_every_section_is_in_the_default_file() {
         ("database", fields(refusal_of(|config| &config.database, nonsense))),
         ("log", fields(refusal_of(|config| &config.log, nonsense))),
         ("calls", fields(toml::from_str::<steeple::interceptor::Config>(nonsense).unwrap_err())),
+        ("cache", fields(refusal_of(|config| &config.cache, nonsense))),
         ("apps", fields(refusal_of(|config| &config.apps, nonsense))),
     ];
     for (section, names) in sections {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 21] = [
     "error",
     "clock", // ground
     "db",
@@ -15,7 +15,9 @@ const ORDER: [&str; 19] = [
     "record",
     "auth",
     "cache",
-    "signal", // pieces
+    "signal",
+    "bus",
+    "centrifugo", // pieces
     "context",
     "service",
     "interceptor",
@@ -85,6 +87,8 @@ fn place(name: &str) -> Option<usize> {
     let module = match name {
         "Code" | "Error" | "Result" => "error",
         "Db" => "db",
+        "Cache" => "cache",
+        "Signals" => "signal",
         "Context" => "context",
         "Service" => "service",
         "Interceptor" | "Next" | "Request" | "Response" => "interceptor",

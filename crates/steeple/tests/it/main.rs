@@ -2,12 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not what they share")]
 
+mod caches;
 mod databases;
 mod frames;
+mod lines;
 mod trial;
 
+mod access;
 mod api_keys;
+mod bus;
+mod cache;
 mod calls;
+mod centrifugo;
 mod config;
 mod context;
 mod data;
@@ -17,11 +23,15 @@ mod floors;
 mod generated;
 mod health;
 mod interceptors;
+mod login;
 mod options;
+mod read_only;
 mod reflection;
 mod request_log;
+mod signals;
 mod start;
 mod stock;
 mod streams;
+mod tokens;
 mod users;
 mod wire;
