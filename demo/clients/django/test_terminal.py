@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import termios
 import time
 
 import pytest
@@ -32,6 +33,13 @@ class Terminal:
         before, self.seen = self.seen.split(text, 1)
         return before
 
+    def is_blind(self):
+        """Waits until it shows nothing of what is typed."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while termios.tcgetattr(self.file)[3] & termios.ECHO:
+            assert time.monotonic() < until, "it shows what is typed"
+            time.sleep(0.01)
+
     def is_told(self, line):
         os.write(self.file, f"{line}\n".encode())
 
@@ -56,6 +64,8 @@ def demo(tmp_path):
 
 def answer(terminal, question, line):
     before = terminal.reads_until(question)
+    if question.startswith("Password"):
+        terminal.is_blind()
     terminal.is_told(line)
     return before
 

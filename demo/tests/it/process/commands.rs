@@ -90,7 +90,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
     assert_eq!(run(&database, &["migrate", "--check"]), serde_json::json!({ "pending": [] }));
 
     let services = run(&database, &["services"]);
-    assert_eq!(keys(&services), ["services", "skipped"]);
+    assert_eq!(keys(&services), ["receivers", "services", "skipped"]);
     let crypto = &services["services"][0];
     assert_eq!(keys(crypto), ["app", "at", "comment", "implementation", "methods", "name", "native"]);
     assert_eq!((crypto["app"].as_str(), crypto["name"].as_str()), (Some("crypto"), Some("crypto.CryptoService")));
@@ -126,6 +126,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "grpc",
         "http",
         "pid",
+        "receivers",
         "services",
         "site",
         "skipped",

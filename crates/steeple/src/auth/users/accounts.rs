@@ -224,8 +224,8 @@ impl Users {
         found.ok_or_else(not_found)
     }
 
-    /// Deletes a user with what they were given, their API keys and refresh tokens. `false`: there was none. Prefer [`set_active`](Self::set_active): rows
-    /// of other tables may refer to them.
+    /// Deletes a user with what they were given, their API keys and refresh tokens. `false`: there was none. Prefer
+    /// [`set_active`](Self::set_active): rows of other tables may refer to them.
     ///
     /// # Errors
     /// FAILED_PRECONDITION when rows of other tables refer to the user; then nothing is deleted.

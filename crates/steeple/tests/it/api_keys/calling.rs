@@ -156,9 +156,10 @@ on_every_database! {
 
     #[expect(deprecated, reason = "the method of the tests is")]
     async fn scopes_open_what_they_name(database: Database) {
+        use Code::{Ok as Fine, PermissionDenied as Denied, Unimplemented as Reached};
+
         let house = House::open(database).await;
         let mut client = house.client().await;
-        use Code::{Ok as Fine, PermissionDenied as Denied, Unimplemented as Reached};
         for (scopes, unary, old, nothing) in [
             (&["*"][..], Fine, Reached, Fine),
             (&["trial.*"], Fine, Denied, Fine),
