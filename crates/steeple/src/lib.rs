@@ -30,7 +30,7 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`node`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
 //! | house | [`config`], [`app`], [`server`] |
 //! | doors | the command line |
@@ -45,6 +45,7 @@ pub mod model;
 
 pub mod auth;
 pub mod method;
+pub mod node;
 pub mod record;
 
 pub mod context;

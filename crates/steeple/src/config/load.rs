@@ -48,7 +48,7 @@ impl Config {
         load.refuse_strangers(&tree);
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
-        let (calls, auth, apps) = (section("calls"), section("auth"), section("apps"));
+        let (calls, auth, node, apps) = (section("calls"), section("auth"), section("node"), section("apps"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -56,6 +56,7 @@ impl Config {
             log: load.typed("log", &log),
             calls: load.typed("calls", &calls),
             auth: load.typed("auth", &auth),
+            node: load.typed("node", &node),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -65,6 +66,7 @@ impl Config {
         load.refuse("log", nonsense(&config.log));
         load.refuse("calls", config.calls.validate());
         load.refuse("auth", config.auth.validate(env == Environment::Production));
+        load.refuse("node", config.node.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });

@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, db, interceptor, record, server};
+use crate::{auth, db, interceptor, node, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Config {
     pub calls: interceptor::Config,
     /// `[auth]`. Holds secrets.
     pub auth: auth::Config,
+    /// `[node]`.
+    pub node: node::Config,
     /// `[apps]`.
     pub apps: AppsConfig,
     /// `[settings.<app>]`.
@@ -131,6 +133,7 @@ impl Config {
             ("log".to_owned(), table(&self.log)),
             ("calls".to_owned(), table(&self.calls)),
             ("auth".to_owned(), table(&self.auth)),
+            ("node".to_owned(), table(&self.node)),
             ("apps".to_owned(), table(&self.apps)),
         ])
     }

@@ -29,6 +29,9 @@
 //! # }
 //! ```
 
+mod page;
+mod tail;
+
 use chrono::TimeDelta;
 use sea_orm::{
     ColumnTrait as _, Condition, DbBackend, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
@@ -37,6 +40,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub use self::{
+    page::Page,
+    tail::{News, Tail},
+};
 use super::{
     State, stats,
     table::{Column, Entity, Model},
@@ -262,7 +269,7 @@ impl RequestLog {
     /// # Errors
     /// INVALID_ARGUMENT for other hours, else the database's.
     pub async fn get_statistics(db: &Db, hours: u32) -> Result<stats::Statistics> {
-        stats::read(db, hours, clock::now().timestamp()).await
+        stats::Question::last(hours)?.statistics(db).await
     }
 }
 

@@ -29,6 +29,8 @@ pub fn migrations() -> Vec<Migration> {
     vec![
         Migration::new(APP, "0001_request_log", Step { name: "0001_request_log", statements: request_log }),
         Migration::new(APP, "0002_request_stats", Step { name: "0002_request_stats", statements: request_stats }),
+        Migration::new(APP, "0003_caller_stats", Step { name: "0003_caller_stats", statements: caller_stats }),
+        Migration::new(APP, "0004_slow_calls", Step { name: "0004_slow_calls", statements: slow_calls }),
     ]
 }
 
@@ -164,7 +166,7 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
 fn request_stats(backend: DbBackend) -> Option<&'static [&'static str]> {
     match backend {
         DbBackend::Sqlite => Some(&["CREATE TABLE steeple_request_stats (
-                period smallint NOT NULL,
+                period integer NOT NULL,
                 starts_at bigint NOT NULL,
                 service_name varchar(200) NOT NULL,
                 method_name varchar(200) NOT NULL,
@@ -174,11 +176,12 @@ fn request_stats(backend: DbBackend) -> Option<&'static [&'static str]> {
                 duration_us bigint NOT NULL,
                 request_bytes bigint NOT NULL,
                 response_bytes bigint NOT NULL,
+                last_us bigint NOT NULL,
                 histogram blob NOT NULL,
                 PRIMARY KEY (period, starts_at, service_name, method_name, grpc_code, node)
             ) WITHOUT ROWID"]),
         DbBackend::Postgres => Some(&[r#"CREATE TABLE steeple_request_stats (
-                period smallint NOT NULL,
+                period integer NOT NULL,
                 starts_at bigint NOT NULL,
                 service_name varchar(200) COLLATE "C" NOT NULL,
                 method_name varchar(200) COLLATE "C" NOT NULL,
@@ -188,11 +191,12 @@ fn request_stats(backend: DbBackend) -> Option<&'static [&'static str]> {
                 duration_us bigint NOT NULL,
                 request_bytes bigint NOT NULL,
                 response_bytes bigint NOT NULL,
+                last_us bigint NOT NULL,
                 histogram bytea NOT NULL,
                 PRIMARY KEY (period, starts_at, service_name, method_name, grpc_code, node)
             )"#]),
         DbBackend::MySql => Some(&["CREATE TABLE steeple_request_stats (
-                period smallint NOT NULL,
+                period integer NOT NULL,
                 starts_at bigint NOT NULL,
                 service_name varchar(200) NOT NULL,
                 method_name varchar(200) NOT NULL,
@@ -202,9 +206,54 @@ fn request_stats(backend: DbBackend) -> Option<&'static [&'static str]> {
                 duration_us bigint NOT NULL,
                 request_bytes bigint NOT NULL,
                 response_bytes bigint NOT NULL,
+                last_us bigint NOT NULL,
                 histogram blob NOT NULL,
                 PRIMARY KEY (period, starts_at, service_name, method_name, grpc_code, node)
             ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"]),
+        _ => None,
+    }
+}
+
+fn caller_stats(backend: DbBackend) -> Option<&'static [&'static str]> {
+    match backend {
+        DbBackend::Sqlite => Some(&["CREATE TABLE steeple_caller_stats (
+                starts_at bigint NOT NULL,
+                user_id bigint NOT NULL,
+                api_key_id bigint NOT NULL,
+                grpc_code smallint NOT NULL,
+                node bigint NOT NULL,
+                calls bigint NOT NULL,
+                duration_us bigint NOT NULL,
+                request_bytes bigint NOT NULL,
+                response_bytes bigint NOT NULL,
+                last_us bigint NOT NULL,
+                PRIMARY KEY (starts_at, user_id, api_key_id, grpc_code, node)
+            ) WITHOUT ROWID"]),
+        DbBackend::Postgres | DbBackend::MySql => Some(&["CREATE TABLE steeple_caller_stats (
+                starts_at bigint NOT NULL,
+                user_id bigint NOT NULL,
+                api_key_id bigint NOT NULL,
+                grpc_code smallint NOT NULL,
+                node bigint NOT NULL,
+                calls bigint NOT NULL,
+                duration_us bigint NOT NULL,
+                request_bytes bigint NOT NULL,
+                response_bytes bigint NOT NULL,
+                last_us bigint NOT NULL,
+                PRIMARY KEY (starts_at, user_id, api_key_id, grpc_code, node)
+            )"]),
+        _ => None,
+    }
+}
+
+/// Slow calls by their duration: few rows, so that the others cost nothing. `log.rs` asks with the same number.
+fn slow_calls(backend: DbBackend) -> Option<&'static [&'static str]> {
+    match backend {
+        DbBackend::Sqlite => Some(&["CREATE INDEX steeple_request_log_slow ON steeple_request_log (duration_us) \
+             WHERE duration_us >= 100000"]),
+        DbBackend::Postgres => Some(&["CREATE INDEX steeple_request_log_slow ON steeple_request_log (duration_us, id) \
+             WHERE duration_us >= 100000"]),
+        DbBackend::MySql => Some(&["CREATE INDEX steeple_request_log_slow ON steeple_request_log (duration_us)"]),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@
 //! metadata says beyond the user agent and the request id.
 
 mod call;
+mod callers;
 pub mod config;
 pub mod console;
 mod histogram;
@@ -26,6 +27,7 @@ mod tally;
 mod writer;
 
 pub(crate) use call::shortened;
+pub(crate) use row::code_name;
 pub use call::{Call, Caller, MESSAGE_LIMIT, Outcome, REQUEST_ID_LIMIT, RequestId, State};
 pub use config::{Config, ConsoleLines, Format, OnFull};
 pub use log::{RequestLog, RequestLogRow};

@@ -138,7 +138,7 @@ fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// The name of a code in the gRPC specification: `OK`, `NOT_FOUND`.
-pub(super) fn code_name(code: Code) -> &'static str {
+pub(crate) fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",
