@@ -79,16 +79,11 @@ const ROWS: &str = "
             100 + s * s / 5000000, ?4 + i * ?5 / ?3
         FROM spread)
     INSERT INTO steeple_request_log (id, request_id, service_name, method_name, method_key, request_size, response_size,
-        request_messages, response_messages, status, grpc_status_code, error_message, duration_ms, duration_us,
-        is_authenticated, client_ip, user_agent, peer, created_at, completed_at)
+        request_messages, response_messages, code, error_message, duration_us, user_agent, peer, created_us)
     SELECT ?4 * 1000000 + i * (?5 * 1000000) / ?3, printf('%08x-0000-7000-8000-%012x', at, i), 'bench.Filled',
-        'Method' || method, json_extract(?6, '$[' || method || ']'), 100, 200, 1, 1,
-        CASE code WHEN 0 THEN 'success' ELSE 'error' END,
-        CASE code WHEN 0 THEN 'OK' WHEN 5 THEN 'NOT_FOUND' ELSE 'INTERNAL' END,
-        CASE code WHEN 0 THEN NULL ELSE 'filled in by the bench' END, us / 1000, us,
-        0, '127.0.0.1', 'steeple-bench', '127.0.0.1:40000',
-        strftime('%Y-%m-%d %H:%M:%S', at, 'unixepoch') || '.000000',
-        strftime('%Y-%m-%d %H:%M:%S', at, 'unixepoch') || printf('.%06d', us)
+        'Method' || method, json_extract(?6, '$[' || method || ']'), 100, 200, 1, 1, code,
+        CASE code WHEN 0 THEN NULL ELSE 'filled in by the bench' END, us, 'steeple-bench', '127.0.0.1:40000',
+        at * 1000000
     FROM trace";
 
 const SUM: &str = "

@@ -173,6 +173,7 @@ fn site<'c>(command: &'c mut Command, database: &Database, log: bool) -> &'c mut
     database
         .told_to(command)
         .env("STEEPLE_ENV", "production")
+        .env("STEEPLE_AUTH__SECRET_KEY", "a secret for the bench, of no worth to anybody")
         .env("STEEPLE_SERVER__HTTP", "127.0.0.1:0")
         .env("STEEPLE_LOG__ENABLED", log.to_string())
         .env("STEEPLE_LOG__CONSOLE", "off")

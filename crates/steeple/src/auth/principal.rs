@@ -42,6 +42,7 @@ impl Principal {
     ///
     /// # Errors
     /// PERMISSION_DENIED.
+    #[expect(clippy::unnecessary_wraps, reason = "keys, which have scopes, come next")]
     pub(crate) fn allows(&self, _method: &Method) -> Result<()> {
         match self {
             Self::Anonymous | Self::User(_) => Ok(()),

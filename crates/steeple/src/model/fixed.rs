@@ -18,7 +18,7 @@ use crate::error::Error;
 
 pub(super) use self::{
     column::scale_of,
-    text::{parse, show},
+    text::{Shown, parse, show},
 };
 
 /// A decimal number with exactly `SCALE` digits behind the point, from 0 to 18; `Fixed<8>` reaches
@@ -126,8 +126,7 @@ impl<const SCALE: u32> fmt::Display for Fixed<SCALE> {
     /// Without needless zeros: `12.5`. A precision adds zeros and never cuts: `{:.2}` gives `12.50`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = u32::try_from(f.precision().unwrap_or(0)).unwrap_or(SCALE);
-        let text = show(self.0, SCALE, digits);
-        f.pad_integral(!self.is_negative(), "", text.trim_start_matches('-'))
+        f.pad_integral(!self.is_negative(), "", Shown::new(self.0, SCALE, digits).as_str())
     }
 }
 

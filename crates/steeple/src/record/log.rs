@@ -36,7 +36,7 @@ use chrono::TimeDelta;
 use sea_orm::{
     ColumnTrait as _, Condition, DbBackend, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
-    sea_query::{Expr, SimpleExpr},
+    sea_query::{Alias, Expr, ExprTrait as _, SimpleExpr},
 };
 use uuid::Uuid;
 
@@ -70,6 +70,7 @@ pub const DEFAULT_LIMIT: u64 = 100;
 pub struct RequestLog {
     condition: Condition,
     since: Option<clock::Time>,
+    until: Option<clock::Time>,
     service: Option<String>,
     method: Option<String>,
     request_id: Option<String>,
@@ -88,6 +89,7 @@ impl RequestLog {
         Self {
             condition: Condition::all(),
             since: None,
+            until: None,
             service: None,
             method: None,
             request_id: None,
@@ -102,13 +104,14 @@ impl RequestLog {
 
     /// Calls that began at `time` or later.
     pub fn since(mut self, time: clock::Time) -> Self {
-        self.since = self.since.max(Some(time));
+        self.since = Some(self.since.map_or(time, |since| Ord::max(since, time)));
         self
     }
 
     /// Calls that began before `time`.
-    pub fn until(self, time: clock::Time) -> Self {
-        self.only(Column::CreatedAt.lt(time))
+    pub fn until(mut self, time: clock::Time) -> Self {
+        self.until = Some(self.until.map_or(time, |until| Ord::min(until, time)));
+        self
     }
 
     /// Calls that ended with OK.
@@ -229,11 +232,21 @@ impl RequestLog {
     fn condition(&self, backend: DbBackend) -> Condition {
         let sqlite = backend == DbBackend::Sqlite;
         let mut condition = self.condition.clone();
+        let created = || Expr::col(Alias::new("created_us"));
         if let Some(time) = self.since {
-            condition = condition.add(Column::CreatedAt.gte(time));
-            if sqlite {
-                condition = condition.add(Column::Id.gte(time.timestamp_micros() - CLOCK_STEP));
-            }
+            condition = if sqlite {
+                let micros = time.timestamp_micros();
+                condition.add(Column::Id.gte(micros - CLOCK_STEP)).add(created().gte(micros))
+            } else {
+                condition.add(Column::CreatedAt.gte(time))
+            };
+        }
+        if let Some(time) = self.until {
+            condition = if sqlite {
+                condition.add(created().lt(time.timestamp_micros()))
+            } else {
+                condition.add(Column::CreatedAt.lt(time))
+            };
         }
         if let Some(service) = &self.service {
             let keys = service_keys(service);

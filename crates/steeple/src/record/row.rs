@@ -5,7 +5,6 @@
 
 use std::{borrow::Cow, fmt, net::SocketAddr, sync::atomic::Ordering::Relaxed};
 
-use chrono::{DateTime, Datelike as _, Timelike as _};
 use tonic::Code;
 
 use super::{
@@ -55,6 +54,8 @@ pub(super) struct Row<'a> {
     pub response_size: i64,
     pub request_messages: i64,
     pub response_messages: i64,
+    /// The number of the code; `None` while the call runs.
+    pub code: Option<i16>,
     pub status: &'static str,
     pub grpc_status_code: Option<&'static str>,
     pub error_message: Option<Cow<'a, str>>,
@@ -97,6 +98,7 @@ impl<'a> Row<'a> {
             response_size: response_size as i64,
             request_messages: request_messages.into(),
             response_messages: response_messages.into(),
+            code: outcome.map(|outcome| outcome.code as i16),
             status: outcome.map_or(State::Pending, |outcome| State::of(outcome.code)).as_str(),
             grpc_status_code: outcome.map(|outcome| code_name(outcome.code)),
             error_message: outcome.and_then(|outcome| outcome.message.as_deref()).map(clean),
@@ -157,44 +159,6 @@ pub(crate) fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// Django's spelling of a moment on SQLite: `2026-11-20 18:23:03.911776`, in UTC. The day and second are kept between
-/// calls, because neighbours share them.
-pub(super) struct Stamps {
-    second: i64,
-    text: [u8; 26],
-}
-
-impl Default for Stamps {
-    fn default() -> Self {
-        Self { second: i64::MIN, text: *b"0000-00-00 00:00:00.000000" }
-    }
-}
-
-impl Stamps {
-    pub(super) fn text(&mut self, micros: i64) -> &str {
-        let second = micros.div_euclid(1_000_000);
-        if second != self.second {
-            let time = DateTime::from_timestamp(second, 0).unwrap_or_default();
-            self.second = second;
-            self.digits(0, 4, time.year().clamp(0, 9999) as u32);
-            self.digits(5, 2, time.month());
-            self.digits(8, 2, time.day());
-            self.digits(11, 2, time.hour());
-            self.digits(14, 2, time.minute());
-            self.digits(17, 2, time.second());
-        }
-        self.digits(20, 6, micros.rem_euclid(1_000_000) as u32);
-        std::str::from_utf8(&self.text).expect("only ASCII digits are written")
-    }
-
-    fn digits(&mut self, at: usize, width: usize, mut value: u32) {
-        for place in self.text[at..at + width].iter_mut().rev() {
-            *place = b'0' + (value % 10) as u8;
-            value /= 10;
-        }
     }
 }
 
@@ -296,14 +260,5 @@ mod tests {
             assert_eq!(row.client_ip, Some("2001:db8:1111:2222:3333:4444:5555:6666"));
             assert_eq!(row.request_id.len(), 36);
         });
-    }
-
-    #[test]
-    fn moments_are_spelled_as_django_does() {
-        let mut stamps = Stamps::default();
-        assert_eq!(stamps.text(0), "1970-01-01 00:00:00.000000");
-        assert_eq!(stamps.text(1_763_662_983_911_776), "2025-11-20 18:23:03.911776");
-        assert_eq!(stamps.text(1_763_662_983_000_001), "2025-11-20 18:23:03.000001");
-        assert_eq!(stamps.text(-1), "1969-12-31 23:59:59.999999");
     }
 }

@@ -34,14 +34,53 @@ pub(in crate::model) fn parse(text: &str, scale: u32) -> Result<i64, FixedError>
 
 /// The number of so many units, with at least `digits` behind the point (as far as the scale goes).
 pub(in crate::model) fn show(units: i64, scale: u32, digits: u32) -> String {
-    let unit = 10_u64.pow(scale);
+    let shown = Shown::new(units, scale, digits);
     let sign = if units < 0 { "-" } else { "" };
-    let whole = units.unsigned_abs() / unit;
-    let width = scale as usize;
-    let fraction = format!("{:0width$}", units.unsigned_abs() % unit);
-    let needed = if scale == 0 { 0 } else { fraction.trim_end_matches('0').len() };
-    let shown = needed.max(digits.min(scale) as usize);
-    if shown == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{}", &fraction[..shown]) }
+    format!("{sign}{}", shown.as_str())
+}
+
+/// A number without its sign, written from its last digit to its first; nothing is allocated.
+pub(in crate::model) struct Shown {
+    text: [u8; Self::LONGEST],
+    from: usize,
+}
+
+impl Shown {
+    /// Nineteen digits of an `i64`, or eighteen behind a zero, and the point.
+    const LONGEST: usize = 24;
+
+    pub fn new(units: i64, scale: u32, digits: u32) -> Self {
+        let mut shown = Self { text: [b'0'; Self::LONGEST], from: Self::LONGEST };
+        let mut left = units.unsigned_abs();
+        for place in (1..=scale).rev() {
+            let digit = (left % 10) as u8;
+            left /= 10;
+            // Zeros at the end are left out, but for those that are asked for.
+            if shown.from == Self::LONGEST && digit == 0 && place > digits {
+                continue;
+            }
+            shown.put(b'0' + digit);
+        }
+        if shown.from < Self::LONGEST {
+            shown.put(b'.');
+        }
+        loop {
+            shown.put(b'0' + (left % 10) as u8);
+            left /= 10;
+            if left == 0 {
+                return shown;
+            }
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[self.from..]).expect("only ASCII is written")
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.from -= 1;
+        self.text[self.from] = byte;
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
     record::{
         Call,
         callers::CallerRow,
-        row::{Row, Scratch, Stamps, written},
+        row::{Row, Scratch, written},
         tally::StatsRow,
     },
 };
@@ -20,16 +20,15 @@ use crate::{
 const BUSY: Duration = Duration::from_millis(500);
 
 pub(super) const INSERT: &str = "INSERT INTO steeple_request_log (id, request_id, service_name, method_name, method_key, \
-    request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
-    duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
-    completed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    request_size, response_size, request_messages, response_messages, code, error_message, duration_us, user_id, \
+    api_key_id, user_agent, peer, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /// Parameters of one row of [`INSERT`].
-const PARAMETERS: usize = 22;
+const PARAMETERS: usize = 17;
 /// Rows of one statement: the table and its indexes are opened once for so many.
 const MANY: usize = 16;
 pub(super) const UPDATE: &str = "UPDATE steeple_request_log SET request_size = ?, response_size = ?, \
-    request_messages = ?, response_messages = ?, status = ?, grpc_status_code = ?, error_message = ?, duration_ms = ?, \
-    duration_us = ?, user_id = ?, api_key_id = ?, is_authenticated = ?, completed_at = ? WHERE id = ? AND request_id = ?";
+    request_messages = ?, response_messages = ?, code = ?, error_message = ?, duration_us = ?, user_id = ?, \
+    api_key_id = ? WHERE id = ? AND request_id = ?";
 pub(super) const STATS: &str = "INSERT INTO steeple_request_stats (period, starts_at, service_name, method_name, \
     grpc_code, node, calls, duration_us, request_bytes, response_bytes, last_us, histogram) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
@@ -44,16 +43,14 @@ pub(super) const CALLERS: &str = "INSERT INTO steeple_caller_stats (starts_at, u
 /// The id that a new row would get, less one.
 pub(super) const LAST_ID: &str = "SELECT max(id) FROM steeple_request_log";
 /// Rows come in the order of time, so the oldest are the first: no need to search.
-pub(super) const DELETE: &str = "DELETE FROM steeple_request_log WHERE id IN (SELECT id FROM (SELECT id, created_at \
-    FROM steeple_request_log ORDER BY id LIMIT ?) AS oldest WHERE created_at < ?)";
+pub(super) const DELETE: &str = "DELETE FROM steeple_request_log WHERE id IN (SELECT id FROM (SELECT id, created_us \
+    FROM steeple_request_log ORDER BY id LIMIT ?) AS oldest WHERE created_us < ?)";
 pub(super) const DELETE_STATS: &str = "DELETE FROM steeple_request_stats WHERE period = ? AND starts_at < ?";
 pub(super) const DELETE_CALLERS: &str = "DELETE FROM steeple_caller_stats WHERE starts_at < ?";
 
 pub(in crate::record) struct Sink {
     connection: Connection,
     insert_many: String,
-    created: Stamps,
-    completed: Stamps,
 }
 
 impl Sink {
@@ -63,7 +60,7 @@ impl Sink {
         let connection = Connection::open_with_flags(file, flags).map_err(failure)?;
         connection.busy_timeout(BUSY).map_err(failure)?;
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(failure)?;
-        Ok(Self { connection, insert_many: insert_many(), created: Stamps::default(), completed: Stamps::default() })
+        Ok(Self { connection, insert_many: insert_many() })
     }
 
     pub(super) fn write(&mut self, batch: &Batch<'_>) -> Result<Vec<i64>, Failure> {
@@ -71,7 +68,7 @@ impl Sink {
     }
 
     fn try_write(&mut self, batch: &Batch<'_>) -> rusqlite::Result<Vec<i64>> {
-        let Self { connection, insert_many, created, completed } = self;
+        let Self { connection, insert_many } = self;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut ids = Vec::new();
         {
@@ -87,7 +84,7 @@ impl Sink {
                         Some(update) => update,
                         none => none.insert(transaction.prepare_cached(UPDATE)?),
                     };
-                    if update_row(update, id, &Row::of(call, &mut scratch), completed)? == 1 {
+                    if update_row(update, id, &Row::of(call, &mut scratch))? == 1 {
                         continue;
                     }
                 }
@@ -96,16 +93,16 @@ impl Sink {
             let (many, rest) = new.as_chunks::<MANY>();
             for calls in many {
                 for (place, call) in calls.iter().enumerate() {
-                    bind_row(&mut insert_many, place, id.take(), call, &mut scratch, created, completed)?;
+                    bind_row(&mut insert_many, place, id.take(), call, &mut scratch)?;
                 }
                 insert_many.raw_execute()?;
             }
             for call in rest {
-                bind_row(&mut insert, 0, id.take(), call, &mut scratch, created, completed)?;
+                bind_row(&mut insert, 0, id.take(), call, &mut scratch)?;
                 insert.raw_execute()?;
             }
             for call in batch.pending {
-                bind_row(&mut insert, 0, id.take(), call, &mut scratch, created, completed)?;
+                bind_row(&mut insert, 0, id.take(), call, &mut scratch)?;
                 insert.raw_execute()?;
                 ids.push(transaction.last_insert_rowid());
             }
@@ -127,8 +124,7 @@ impl Sink {
     }
 
     pub(super) fn delete_before(&mut self, micros: i64) -> Result<u64, Failure> {
-        let before = self.created.text(micros);
-        self.connection.execute(DELETE, (SWEEP, before)).map(|rows| rows as u64).map_err(failure)
+        self.connection.execute(DELETE, (SWEEP, micros)).map(|rows| rows as u64).map_err(failure)
     }
 
     pub(super) fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), Failure> {
@@ -160,8 +156,6 @@ fn bind_row(
     id: Option<i64>,
     call: &Call,
     scratch: &mut Scratch,
-    created: &mut Stamps,
-    completed: &mut Stamps,
 ) -> rusqlite::Result<()> {
     let row = Row::of(call, scratch);
     let at = place * PARAMETERS;
@@ -174,38 +168,29 @@ fn bind_row(
     insert.raw_bind_parameter(at + 7, row.response_size)?;
     insert.raw_bind_parameter(at + 8, row.request_messages)?;
     insert.raw_bind_parameter(at + 9, row.response_messages)?;
-    insert.raw_bind_parameter(at + 10, row.status)?;
-    insert.raw_bind_parameter(at + 11, row.grpc_status_code)?;
-    insert.raw_bind_parameter(at + 12, row.error_message.as_deref())?;
-    insert.raw_bind_parameter(at + 13, row.duration_ms)?;
-    insert.raw_bind_parameter(at + 14, row.duration_us)?;
-    insert.raw_bind_parameter(at + 15, row.user_id)?;
-    insert.raw_bind_parameter(at + 16, row.api_key_id)?;
-    insert.raw_bind_parameter(at + 17, row.is_authenticated)?;
-    insert.raw_bind_parameter(at + 18, row.client_ip)?;
-    insert.raw_bind_parameter(at + 19, row.user_agent.as_deref())?;
-    insert.raw_bind_parameter(at + 20, row.peer)?;
-    insert.raw_bind_parameter(at + 21, created.text(row.created_at))?;
-    insert.raw_bind_parameter(at + 22, row.completed_at.map(|time| completed.text(time)))?;
+    insert.raw_bind_parameter(at + 10, row.code)?;
+    insert.raw_bind_parameter(at + 11, row.error_message.as_deref())?;
+    insert.raw_bind_parameter(at + 12, row.duration_us)?;
+    insert.raw_bind_parameter(at + 13, row.user_id)?;
+    insert.raw_bind_parameter(at + 14, row.api_key_id)?;
+    insert.raw_bind_parameter(at + 15, row.user_agent.as_deref())?;
+    insert.raw_bind_parameter(at + 16, row.peer)?;
+    insert.raw_bind_parameter(at + 17, row.created_at)?;
     Ok(())
 }
 
-fn update_row(update: &mut Statement<'_>, id: i64, row: &Row<'_>, completed: &mut Stamps) -> rusqlite::Result<usize> {
+fn update_row(update: &mut Statement<'_>, id: i64, row: &Row<'_>) -> rusqlite::Result<usize> {
     update.raw_bind_parameter(1, row.request_size)?;
     update.raw_bind_parameter(2, row.response_size)?;
     update.raw_bind_parameter(3, row.request_messages)?;
     update.raw_bind_parameter(4, row.response_messages)?;
-    update.raw_bind_parameter(5, row.status)?;
-    update.raw_bind_parameter(6, row.grpc_status_code)?;
-    update.raw_bind_parameter(7, row.error_message.as_deref())?;
-    update.raw_bind_parameter(8, row.duration_ms)?;
-    update.raw_bind_parameter(9, row.duration_us)?;
-    update.raw_bind_parameter(10, row.user_id)?;
-    update.raw_bind_parameter(11, row.api_key_id)?;
-    update.raw_bind_parameter(12, row.is_authenticated)?;
-    update.raw_bind_parameter(13, row.completed_at.map(|time| completed.text(time)))?;
-    update.raw_bind_parameter(14, id)?;
-    update.raw_bind_parameter(15, row.request_id)?;
+    update.raw_bind_parameter(5, row.code)?;
+    update.raw_bind_parameter(6, row.error_message.as_deref())?;
+    update.raw_bind_parameter(7, row.duration_us)?;
+    update.raw_bind_parameter(8, row.user_id)?;
+    update.raw_bind_parameter(9, row.api_key_id)?;
+    update.raw_bind_parameter(10, id)?;
+    update.raw_bind_parameter(11, row.request_id)?;
     update.raw_execute()
 }
 

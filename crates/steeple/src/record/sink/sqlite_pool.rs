@@ -9,7 +9,7 @@ use super::{
 use crate::record::{
     Call,
     callers::CallerRow,
-    row::{Row, Scratch, Stamps, written},
+    row::{Row, Scratch, written},
     tally::StatsRow,
 };
 
@@ -49,8 +49,7 @@ impl Sink {
     }
 
     pub(super) async fn delete_before(&mut self, micros: i64) -> Result<u64, sqlx::Error> {
-        let before = Stamps::default().text(micros).to_owned();
-        Ok(sqlx::query(DELETE).bind(SWEEP).bind(before).execute(&self.pool).await?.rows_affected())
+        Ok(sqlx::query(DELETE).bind(SWEEP).bind(micros).execute(&self.pool).await?.rows_affected())
     }
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
@@ -65,7 +64,6 @@ impl Sink {
 async fn insert(connection: &mut SqliteConnection, id: Option<i64>, call: &Call) -> Result<i64, sqlx::Error> {
     let mut scratch = Scratch::default();
     let row = Row::of(call, &mut scratch);
-    let stamp = |micros| Stamps::default().text(micros).to_owned();
     let done = sqlx::query(INSERT)
         .bind(id)
         .bind(row.request_id.to_owned())
@@ -76,19 +74,14 @@ async fn insert(connection: &mut SqliteConnection, id: Option<i64>, call: &Call)
         .bind(row.response_size)
         .bind(row.request_messages)
         .bind(row.response_messages)
-        .bind(row.status)
-        .bind(row.grpc_status_code)
+        .bind(row.code)
         .bind(row.error_message.map(String::from))
-        .bind(row.duration_ms)
         .bind(row.duration_us)
         .bind(row.user_id)
         .bind(row.api_key_id)
-        .bind(row.is_authenticated)
-        .bind(row.client_ip.map(String::from))
         .bind(row.user_agent.map(String::from))
         .bind(row.peer.map(String::from))
-        .bind(stamp(row.created_at))
-        .bind(row.completed_at.map(stamp))
+        .bind(row.created_at)
         .execute(connection)
         .await?;
     Ok(done.last_insert_rowid())
@@ -102,15 +95,11 @@ async fn update(connection: &mut SqliteConnection, id: i64, call: &Call) -> Resu
         .bind(row.response_size)
         .bind(row.request_messages)
         .bind(row.response_messages)
-        .bind(row.status)
-        .bind(row.grpc_status_code)
+        .bind(row.code)
         .bind(row.error_message.map(String::from))
-        .bind(row.duration_ms)
         .bind(row.duration_us)
         .bind(row.user_id)
         .bind(row.api_key_id)
-        .bind(row.is_authenticated)
-        .bind(row.completed_at.map(|micros| Stamps::default().text(micros).to_owned()))
         .bind(id)
         .bind(row.request_id.to_owned())
         .execute(connection)

@@ -1,7 +1,7 @@
 //! What gets a row, and when.
 
 use steeple::record::{
-    State,
+    Caller, State,
     config::{Format, OnFull},
 };
 
@@ -50,6 +50,35 @@ on_every_database! {
         assert_eq!(row.duration_us.map(|us| us / 1000), row.duration_ms);
         assert_eq!(all[2].error_message.as_deref(), Some("no \u{fffd}coin \u{1f514} 'BTC'"));
         assert_eq!(all[2].grpc_status_code.as_deref(), Some("NOT_FOUND"));
+    }
+
+    async fn what_a_database_computes_reads_as_what_another_stores(database: Database) {
+        let db = migrated(&database).await;
+        let recorder = start(&config(), &db);
+        let peers = ["192.0.2.7:4711", "[2001:db8::1]:443", "[::ffff:10.1.2.3]:77", "[::1]:65535"];
+        for code in 0..17 {
+            let peer = peers[code as usize % peers.len()].parse().ok();
+            let call = Arc::new(Call::open(RequestId::of(None), get_coin(), peer, None));
+            call.authenticated(Caller { user_id: (code % 2 == 0).then_some(7), api_key_id: (code % 3 == 0).then_some(9) });
+            let slot = recorder.open(&call);
+            close(&recorder, (call, slot), Code::from_i32(code), None);
+        }
+        recorder.finish(PATIENCE).await;
+        let mut rows = RequestLog::recent(1).until(steeple::clock::now()).all(&db).await.unwrap();
+        rows.reverse();
+        assert_eq!(rows.len(), 17);
+        let names = ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+            "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+            "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"];
+        let ips = ["192.0.2.7", "2001:db8::1", "10.1.2.3", "::1"];
+        for (code, row) in rows.iter().enumerate() {
+            assert_eq!(row.grpc_status_code.as_deref(), Some(names[code]));
+            assert_eq!(row.state(), Some(State::of(Code::from_i32(code as i32))));
+            assert_eq!(row.client_ip.as_deref(), Some(ips[code % ips.len()]));
+            assert_eq!(row.is_authenticated, code % 2 == 0 || code % 3 == 0);
+            assert_eq!((row.completed_at.unwrap() - row.created_at).num_microseconds(), row.duration_us);
+        }
+        assert_eq!(RequestLog::all_time().until(rows[0].created_at).count(&db).await.unwrap(), 0);
     }
 
     async fn a_call_that_runs_on_is_pending_and_then_updated(database: Database) {
@@ -113,12 +142,12 @@ on_every_database! {
         make_calls(&recorder, 10, Code::Ok);
         recorder.finish(PATIENCE).await;
         let shift = match db.backend() {
-            DbBackend::Sqlite => "strftime('%Y-%m-%d %H:%M:%f000', created_at, '-31 days')",
-            DbBackend::MySql => "created_at - INTERVAL 31 DAY",
-            _ => "created_at - interval '31 days'",
+            DbBackend::Sqlite => "created_us = created_us - 31 * 86400000000",
+            DbBackend::MySql => "created_at = created_at - INTERVAL 31 DAY",
+            _ => "created_at = created_at - interval '31 days'",
         };
         let oldest = number(&db, "SELECT MIN(id) FROM steeple_request_log").await;
-        execute(&db, &format!("UPDATE steeple_request_log SET created_at = {shift} WHERE id < {}", oldest + 6)).await;
+        execute(&db, &format!("UPDATE steeple_request_log SET {shift} WHERE id < {}", oldest + 6)).await;
         execute(&db, "UPDATE steeple_request_stats SET starts_at = starts_at - 8 * 86400").await;
 
         let kept = start(&Config { retention_days: 32, ..config() }, &db);
