@@ -37,6 +37,10 @@
 
 #![warn(missing_docs)]
 
+// What tests in this crate share with those in `tests/it` names it from outside.
+#[cfg(test)]
+extern crate self as steeple;
+
 pub mod clock;
 pub mod error;
 
@@ -58,6 +62,8 @@ pub mod config;
 pub mod server;
 
 mod commands;
+mod doors;
+mod monitor;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};

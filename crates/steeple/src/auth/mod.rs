@@ -15,6 +15,7 @@ mod pattern;
 mod policy;
 mod principal;
 mod secret;
+mod session;
 mod user;
 
 pub use access::Access;
@@ -23,4 +24,5 @@ pub use config::{ALGORITHMS, Config, Hasher};
 pub use policy::{Decision, Policy};
 pub use principal::Principal;
 pub use secret::Secret;
+pub use session::{Session, Sessions};
 pub use user::User;

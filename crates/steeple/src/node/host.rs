@@ -15,7 +15,7 @@ pub fn hostname() -> String {
 /// Whether a process with this id runs on this host; another user's counts.
 #[cfg(unix)]
 pub(super) fn process_exists(pid: i64) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 

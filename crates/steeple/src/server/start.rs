@@ -1,15 +1,22 @@
 //! From description to listeners, in one column.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
+use axum::Router;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::{
     codec::{CompressionEncoding, EnabledCompressionEncodings},
     service::{Routes, RoutesBuilder},
 };
 
 use super::{
-    Compression, ListenError, Plan, Running, Server, Surrounded,
+    Compression, Inside, ListenError, Plan, PlannedService, Running, Server, Surrounded,
     guard::Incoming,
     health::{self, Health, Readiness},
     http, reflection,
@@ -23,6 +30,7 @@ use crate::{
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
     method::Method,
+    node::{self, About, Figures, Node, Served, State},
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
 };
@@ -78,20 +86,21 @@ impl From<ListenError> for StartError {
 }
 
 impl Server {
-    /// Opens the database, makes the services, binds, and serves in the background.
-    ///
-    /// In development and test a database that lacks migrations is migrated first; in production that stops the start.
-    ///
-    /// # Errors
-    /// Whatever keeps a part from working that the configuration asks for; nothing is left running.
-    pub async fn start(self, config: Config) -> Result<Running, StartError> {
+    /// Opens the database, makes the services, binds, and serves in the background, with these doors on the HTTP
+    /// listener: see [`Server::start`].
+    pub(crate) async fn start_with(
+        self,
+        config: Config,
+        doors: impl FnOnce(&Arc<Inside>) -> Router,
+    ) -> Result<Running, StartError> {
         let config = Arc::new(config);
-        let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
+        let plan = Arc::new(Plan::of(&self, &config).map_err(StartError::Plan)?);
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
 
         let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
         let http = http_listener(&config.server.http).await?;
+        let (grpc, http_address) = (incoming.local_addr(), http.as_ref().and_then(|http| http.local_addr().ok()));
 
         let metrics = Arc::new(Metrics::new());
         let recorder = if config.log.is_on() {
@@ -100,35 +109,79 @@ impl Server {
         } else {
             None
         };
+        let shared = Arc::new(OnceLock::<Arc<Shared>>::new());
+        let about = self.about(&plan, &config, (grpc, http_address));
+        let node = Node::register(&db, &config.node, about, {
+            let (shared, recorder) = (shared.clone(), recorder.clone());
+            move || Figures {
+                in_flight: shared.get().map_or(0, |shared| shared.in_flight()),
+                log_dropped: recorder.as_ref().map_or(0, |recorder| recorder.dropped()),
+            }
+        })
+        .await;
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
-        let routes = stock_routes(&self, &plan, &config, &health)?;
-        let shared = Arc::new(self.shared(&plan, &config, &db, &metrics, recorder.clone())?);
+        let made = stock_routes(&self, &plan, &config, &health)
+            .and_then(|routes| Ok((routes, self.shared(&plan, &config, &db, &metrics, recorder.clone())?)));
+        let (routes, made) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                node.enter(State::Error(error.to_string())).await;
+                return Err(error);
+            }
+        };
+        let shared = shared.get_or_init(|| Arc::new(made)).clone();
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router = http::router(health.clone(), metrics.clone());
         health.set(health::check(&db).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        Ok(Running::serve(Parts {
+        let router = http::router(health.clone(), metrics.clone());
+        let (site, sessions, draining) = (self.site, self.sessions, CancellationToken::new());
+        let inside = Arc::new(Inside {
+            grpc,
+            http: http_address,
             config,
+            site,
             plan,
             db,
             recorder,
             metrics,
+            node,
+            sessions,
+            draining,
             health,
             shared,
             answering,
-            incoming,
+        });
+        let router = router.merge(doors(&inside));
+        Ok(Running::serve(Parts { inside, incoming, http, router }).await)
+    }
+
+    /// What this server says of itself to the others.
+    fn about(&self, plan: &Plan, config: &Config, (grpc, http): (SocketAddr, Option<SocketAddr>)) -> About {
+        let served = |planned: &PlannedService| Served {
+            name: planned.found.name.to_owned(),
+            app: planned.found.app.to_owned(),
+            methods: planned.methods.iter().map(|planned| planned.method.name.clone()).collect(),
+        };
+        let serves = |name: &str| plan.services.iter().any(|planned| planned.found.name == name);
+        About {
+            site: self.site.name().to_owned(),
+            version: self.site.version().to_owned(),
+            grpc,
             http,
-            router,
-        }))
+            workers: config.server.workers(),
+            reflection: serves(reflection::V1),
+            health: serves(health::NAME),
+            services: plan.services.iter().map(served).collect(),
+        }
     }
 
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
     pub fn migrations(&self) -> Vec<Migration> {
         let apps = self.site.apps.iter().flat_map(|app| app.migrations.iter().cloned());
-        record::migrations().into_iter().chain(apps).collect()
+        record::migrations().into_iter().chain(node::migrations()).chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 21] = [
     "error",
     "clock", // ground
     "db",
@@ -15,7 +15,8 @@ const ORDER: [&str; 18] = [
     "record",
     "auth",
     "cache",
-    "signal", // pieces
+    "signal",
+    "node", // pieces
     "context",
     "service",
     "interceptor",
@@ -23,7 +24,9 @@ const ORDER: [&str; 18] = [
     "config",
     "app",
     "login",
-    "server",   // house
+    "server", // house
+    "monitor",
+    "doors",
     "commands", // doors
 ];
 

@@ -16,6 +16,8 @@ mod floors;
 mod generated;
 mod health;
 mod interceptors;
+mod monitor;
+mod node;
 mod options;
 mod reflection;
 mod request_log;

@@ -3,7 +3,7 @@
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
-    sea_query::{Alias, Expr, ExprTrait as _, LikeExpr, Query},
+    sea_query::{Alias, Expr, LikeExpr, Query},
 };
 use tonic::Code;
 

@@ -26,6 +26,8 @@ mod errors;
 mod numbers;
 mod overview;
 mod span;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
