@@ -100,14 +100,14 @@ async fn a_database_that_is_not_migrated_is_no_internal_error() {
         refused(&database, &[("STEEPLE_ENV", "production"), ("STEEPLE_AUTH__SECRET_KEY", SECRET)], &["run"]);
     assert_eq!(code, 1);
     assert!(
-        said.starts_with("error: the database lacks 3 migrations (") && said.ends_with("): run `migrate` first\n"),
+        said.starts_with("error: the database lacks 6 migrations (") && said.ends_with("): run `migrate` first\n"),
         "{said}"
     );
 
     let output = command(&env::temp_dir(), database.url(), &["migrate", "--check"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output.stdout).lines().count(), 3);
-    assert_eq!(text(&output.stderr), "error: 3 migrations pending: run `migrate`\n");
+    assert_eq!(text(&output.stdout).lines().count(), 6);
+    assert_eq!(text(&output.stderr), "error: 6 migrations pending: run `migrate`\n");
 }
 
 #[tokio::test]
