@@ -3,6 +3,11 @@
 //! A library beside the binary, so that tests and the bench start the same server in their own process.
 
 pub mod apps;
+mod convert;
+mod input;
+mod paging;
+mod schema;
+mod search;
 
 steeple::site!();
 

@@ -12,6 +12,36 @@ pub mod crypto {
         pub mod coin;
         pub mod wallet;
     }
-    pub mod paging;
     pub mod transfers;
+}
+pub mod orders {
+    pub mod app;
+    pub mod convert;
+    pub mod demo_data;
+    pub mod grpc_services;
+    pub mod input;
+    pub mod life;
+    pub mod migrations {
+        pub mod m0001_initial;
+    }
+    pub mod models {
+        pub mod order;
+        pub mod order_line;
+    }
+    pub mod shown;
+}
+pub mod products {
+    pub mod app;
+    pub mod convert;
+    pub mod demo_data;
+    pub mod grpc_services;
+    pub mod input;
+    pub mod migrations {
+        pub mod m0001_initial;
+    }
+    pub mod models {
+        pub mod category;
+        pub mod product;
+    }
+    pub mod stock;
 }

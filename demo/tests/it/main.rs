@@ -8,6 +8,7 @@ mod coins;
 mod databases;
 mod process;
 mod refused;
+mod shop;
 mod site;
 mod transfers;
 mod wallets;

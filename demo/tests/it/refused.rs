@@ -1,7 +1,8 @@
-//! What a client can tell from a refusal: its code, its reason for programs, the field it is about.
+//! What a caller can tell from a refusal: its code, its reason for programs, the field it is about.
 
+use steeple::Error;
 use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -12,16 +13,30 @@ pub struct Refused {
     pub field: Option<String>,
 }
 
+impl Refused {
+    fn new(code: Code, details: &ErrorDetails) -> Self {
+        let field = details.bad_request().and_then(|bad| bad.field_violations.first());
+        Self {
+            code,
+            reason: details.error_info().map(|info| info.reason.clone()),
+            field: field.map(|violation| violation.field.clone()),
+        }
+    }
+}
+
+/// As a client receives it.
 impl From<Status> for Refused {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
         assert!(details.request_info().is_some_and(|info| !info.request_id.is_empty()), "no request id in {status:?}");
-        let field = details.bad_request().and_then(|bad| bad.field_violations.first());
-        Self {
-            code: status.code(),
-            reason: details.error_info().map(|info| info.reason.clone()),
-            field: field.map(|violation| violation.field.clone()),
-        }
+        Self::new(status.code(), &details)
+    }
+}
+
+/// As a service returns it.
+impl From<Error> for Refused {
+    fn from(mut error: Error) -> Self {
+        Self::new(error.code(), error.details_mut())
     }
 }
 
@@ -34,5 +49,10 @@ pub fn failed(reason: &str) -> Refused {
 }
 
 pub fn missing() -> Refused {
-    Refused { code: Code::NotFound, reason: None, field: None }
+    bare(Code::NotFound)
+}
+
+/// A code that says all.
+pub fn bare(code: Code) -> Refused {
+    Refused { code, reason: None, field: None }
 }

@@ -13,6 +13,7 @@ use crate::databases::Database;
 
 pub struct Site {
     running: Running,
+    pub channel: Channel,
     pub client: CryptoServiceClient<Channel>,
     // Dropped last: the database goes away when nobody is connected any more.
     _database: Database,
@@ -27,8 +28,8 @@ impl Site {
         config.log.console = ConsoleLines::Off;
         let running = demo::server().start(config).await.expect("the demo starts");
         let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address is an authority");
-        let client = CryptoServiceClient::new(endpoint.connect().await.expect("it is listening"));
-        Self { running, client, _database: database }
+        let channel = endpoint.connect().await.expect("it is listening");
+        Self { running, client: CryptoServiceClient::new(channel.clone()), channel, _database: database }
     }
 
     pub async fn wallet(&self, owner: &str, symbol: &str) -> Wallet {
@@ -38,7 +39,7 @@ impl Site {
     }
 
     pub async fn stop(self) {
-        drop(self.client);
+        drop((self.client, self.channel));
         assert_eq!(self.running.stop().await.lost, 0, "rows of the request log were lost");
     }
 }

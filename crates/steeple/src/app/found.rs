@@ -61,6 +61,7 @@ impl Found {
     pub fn of(site: &Site, config: &Config) -> Result<Self, Vec<String>> {
         let labels: Vec<_> = site.apps.iter().map(|app| app.label).collect();
         let mut problems: Vec<_> = config.check_labels(&labels).iter().map(ToString::to_string).collect();
+        problems.extend(site.in_order().err().unwrap_or_default());
         let config = &config.apps;
         let custom = custom(site, config, &mut problems);
         let mut found = Self { services: vec![], skipped: vec![] };

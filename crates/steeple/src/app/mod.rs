@@ -8,6 +8,7 @@
 //! Must never: run code of an app before the site starts.
 
 mod found;
+mod order;
 mod setup;
 mod site;
 
@@ -39,6 +40,7 @@ pub struct App {
     pub(crate) first_run: Option<FirstRun>,
     pub(crate) first_call: Option<(&'static str, &'static str)>,
     pub(crate) access: Vec<(Cow<'static, str>, Access)>,
+    pub(crate) after: Vec<&'static str>,
 }
 
 /// A service that an app brings, not yet made.
@@ -62,6 +64,7 @@ impl App {
             first_run: None,
             first_call: None,
             access: vec![],
+            after: vec![],
         }
     }
 
@@ -97,6 +100,13 @@ impl App {
     /// Notes what discovery looked at and left, for the start-up report.
     pub fn skipped(mut self, why: impl Into<String>) -> Self {
         self.skipped.push(why.into());
+        self
+    }
+
+    /// This app's tables refer to those of app `label`: its migrations and its first run come behind that one's. Apps
+    /// stand in the order of their names otherwise. An app that is not there, or a circle, stops the start.
+    pub fn after(mut self, label: &'static str) -> Self {
+        self.after.push(label);
         self
     }
 

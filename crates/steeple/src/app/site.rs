@@ -5,7 +5,7 @@ use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
 use prost::DecodeError;
 use tonic::{body::Body, server::NamedService, service::RoutesBuilder};
 
-use super::{App, Registration, Setup};
+use super::{App, Registration, Setup, order};
 use crate::{error::Result, method::Methods, service::Service};
 
 /// A site: what `steeple-build` found, and what `main` adds to it.
@@ -112,6 +112,11 @@ impl Site {
             methods.add(descriptors)?;
         }
         Ok(methods)
+    }
+
+    /// The apps in the order of their migrations; or why there is none.
+    pub(crate) fn in_order(&self) -> Result<Vec<&App>, Vec<String>> {
+        order::in_order(&self.apps)
     }
 
     fn current(&mut self) -> usize {

@@ -1,7 +1,7 @@
 //! Counters, gauges and histograms for Prometheus, counted on the spot.
 //!
 //! Takes the start and the end of each call, gives the text of `/metrics`. What calls count is counted here, in cells
-//! that threads seldom share ([`counted`]), because every core would otherwise wait for every other at each call. What
+//! that threads seldom share (`counted`), because every core would otherwise wait for every other at each call. What
 //! Steeple and a site's apps count besides goes through the `metrics` crate; [`Metrics::recorder`] is fit to be installed
 //! globally, so that `metrics::counter!` in an app lands here as well. Names follow the gRPC middleware of the Go
 //! ecosystem (`grpc_server_handled_total` and its kin), so that its dashboards fit.

@@ -23,7 +23,7 @@ use super::{
     running::Parts,
 };
 use crate::{
-    app::{FoundService, Setup},
+    app::{App, FoundService, Setup},
     auth::{Access, Authenticator},
     config::{Config, Environment},
     db::{self, Db, migrate::Migration},
@@ -178,9 +178,11 @@ impl Server {
         }
     }
 
-    /// Every migration of the site: Steeple's own tables first, then the apps' in their order.
+    /// Every migration of the site: Steeple's own tables first, then the apps' in their order, see [`App::after`].
     pub fn migrations(&self) -> Vec<Migration> {
-        let apps = self.site.apps.iter().flat_map(|app| app.migrations.iter().cloned());
+        // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
+        let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
+        let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
         record::migrations().into_iter().chain(node::migrations()).chain(apps).collect()
     }
 
@@ -190,17 +192,18 @@ impl Server {
     /// # Errors
     /// The sentence of the migration that failed.
     pub async fn migrate(&self, db: &Db, env: Environment) -> Result<Vec<String>, StartError> {
+        let apps = self.site.in_order().map_err(StartError::Plan)?;
         let all = self.migrations();
         let failed = |error: &dyn fmt::Display| StartError::Migrate(error.to_string());
         let pending = db::migrate::pending(db, &all).await.map_err(|error| failed(&error))?;
-        let is_new = |app: &&crate::App| {
+        let is_new = |app: &&App| {
             !app.migrations.is_empty()
                 && app
                     .migrations
                     .iter()
                     .all(|mine| pending.iter().any(|other| other.app == mine.app && other.name == mine.name))
         };
-        let new: Vec<_> = self.site.apps.iter().filter(is_new).collect();
+        let new: Vec<_> = apps.into_iter().filter(is_new).collect();
         let applied = db::migrate::up(db, &all).await.map_err(|error| failed(&error))?;
         if env != Environment::Production {
             for app in new {

@@ -241,6 +241,14 @@ fn two_apps_that_claim_one_service_are_refused() {
 }
 
 #[test]
+fn an_app_that_comes_after_one_that_is_not_there_is_refused() {
+    let mut site = three_apps();
+    site.app(App::new("fourth").after("first").after("frist"));
+    let problems = plan(site, |_| ()).unwrap_err();
+    assert_eq!(problems, ["app fourth comes after app frist, which there is not"]);
+}
+
+#[test]
 fn a_service_without_a_proto_is_refused() {
     let mut site = three_apps();
     site.service("no.Proto", |_| Ok(Service::new("no.Proto")));

@@ -1,10 +1,9 @@
 //! Rows into messages.
 
-use sea_orm::prelude::DateTimeUtc;
 use steeple::Fixed;
 
 use super::models::{coin, wallet};
-use crate::pb::crypto as pb;
+use crate::{convert::timestamp, pb::crypto as pb};
 
 impl From<coin::Model> for pb::Coin {
     fn from(row: coin::Model) -> Self {
@@ -38,10 +37,6 @@ impl From<(wallet::Model, &coin::Model)> for pb::Wallet {
             updated_at: Some(timestamp(row.updated_at)),
         }
     }
-}
-
-fn timestamp(time: DateTimeUtc) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: time.timestamp(), nanos: time.timestamp_subsec_nanos() as i32 }
 }
 
 /// `balance` at `price`, cut to cents. The largest of both is a number of 38 digits: it fits an `i128`, not an `i64`.

@@ -1,21 +1,21 @@
 //! `crypto.CryptoService`: coins and wallets. What each method promises is said in `proto/crypto.proto`.
 
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ModelTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr},
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ModelTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
 use steeple::{Context, Db, Error, Result};
 
 use super::{
     input,
     models::{coin, wallet},
-    paging::Page,
     transfers,
 };
-use crate::pb::crypto::{
-    self as pb, CoinOrder, CoinResponse, DepositRequest, GetCoinRequest, GetWalletRequest, ListCoinsRequest,
-    ListCoinsResponse, ListWalletsRequest, ListWalletsResponse, SearchCoinsRequest, SearchCoinsResponse,
-    TransferRequest, TransferResponse, WalletResponse, WithdrawRequest,
+use crate::{
+    paging::Page,
+    pb::crypto::{
+        self as pb, CoinOrder, CoinResponse, DepositRequest, GetCoinRequest, GetWalletRequest, ListCoinsRequest,
+        ListCoinsResponse, ListWalletsRequest, ListWalletsResponse, SearchCoinsRequest, SearchCoinsResponse,
+        TransferRequest, TransferResponse, WalletResponse, WithdrawRequest,
+    },
+    search::contains,
 };
 
 /// Serves coins and wallets from the site's database.
@@ -42,10 +42,10 @@ impl pb::CryptoService for CryptoService {
         if let Some(stablecoin) = request.stablecoin {
             only = only.add(coin::Column::Stablecoin.eq(stablecoin));
         }
-        if let Some(price) = input::limit("min_price_usd", &request.min_price_usd)? {
+        if let Some(price) = input::limit::<8>("min_price_usd", &request.min_price_usd)? {
             only = only.add(coin::Column::PriceUsd.gte(price));
         }
-        if let Some(price) = input::limit("max_price_usd", &request.max_price_usd)? {
+        if let Some(price) = input::limit::<8>("max_price_usd", &request.max_price_usd)? {
             only = only.add(coin::Column::PriceUsd.lte(price));
         }
         let asked = (request.page_size, request.page_token.as_str());
@@ -55,15 +55,9 @@ impl pb::CryptoService for CryptoService {
     }
 
     async fn search_coins(&self, cx: Context, request: SearchCoinsRequest) -> Result<SearchCoinsResponse> {
-        let query = input::query(&request.query)?.to_lowercase();
-        // `!` as the escape, because MySQL reads a backslash in a literal twice.
-        let pattern: String =
-            query.chars().flat_map(|c| matches!(c, '%' | '_' | '!').then_some('!').into_iter().chain([c])).collect();
-        let contains = |column| {
-            Expr::expr(Func::lower(Expr::col((coin::Entity, column))))
-                .like(LikeExpr::new(format!("%{pattern}%")).escape('!'))
-        };
-        let found = Condition::any().add(contains(coin::Column::Symbol)).add(contains(coin::Column::Name));
+        let query = input::query(&request.query)?;
+        let found =
+            Condition::any().add(contains(coin::Column::Symbol, query)).add(contains(coin::Column::Name, query));
         let asked = (request.page_size, request.page_token.as_str());
         let (coins, next_page_token) =
             page_of_coins(cx.db(), asked, coin::Column::Rank, false, coin::Entity::find().filter(found)).await?;

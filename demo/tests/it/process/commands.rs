@@ -59,6 +59,8 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "steeple_log.0004_slow_calls",
         "steeple_node.0001_server_status",
         "crypto.0001_initial",
+        "products.0001_initial",
+        "orders.0001_initial",
     ];
     assert_eq!(run(&database, &["migrate"]), serde_json::json!({ "applied": steps }));
     assert_eq!(run(&database, &["migrate"]), serde_json::json!({ "applied": [] }));

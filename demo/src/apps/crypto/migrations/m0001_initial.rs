@@ -6,6 +6,8 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+use crate::schema::{index, moment};
+
 /// Creates `crypto_coin` and `crypto_wallet`.
 #[derive(Debug)]
 pub struct Migration;
@@ -67,11 +69,7 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
-        if manager.has_index("crypto_wallet", BY_COIN).await? {
-            return Ok(());
-        }
-        let by_coin = Index::create().name(BY_COIN).table(Wallet::Table).col(Wallet::CoinId).to_owned();
-        manager.create_index(by_coin).await
+        index(manager, "crypto_wallet", "crypto_wallet_coin_id_idx", [Wallet::CoinId]).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -81,17 +79,6 @@ impl MigrationTrait for Migration {
 }
 
 const ONE_PER_COIN: &str = "crypto_wallet_owner_coin_uniq";
-const BY_COIN: &str = "crypto_wallet_coin_id_idx";
-
-/// A time in microseconds. MySQL's own `timestamp` would cut it to seconds.
-fn moment(backend: DbBackend, name: impl IntoIden) -> ColumnDef {
-    let mut column = ColumnDef::new(name);
-    match backend {
-        DbBackend::MySql => column.custom("datetime(6)"),
-        _ => column.timestamp_with_time_zone(),
-    };
-    column.not_null().to_owned()
-}
 
 /// A user name. MySQL's usual collation would take `Bob` and `bób` for `bob`, and show one of them the other's wallets.
 fn owner(backend: DbBackend) -> ColumnDef {
