@@ -138,8 +138,10 @@ async fn follow(db: &Db, arguments: &Arguments, out: Out) -> Result<(), Failure>
 /// A call in one line.
 fn line(row: &RequestLogRow) -> String {
     let duration = row.duration_us.map_or_else(String::new, |us| format!("  {:.1} ms", us as f64 / 1000.0));
-    let error = row.error_message.as_deref().map_or_else(String::new, |error| format!("  \"{}\"", error.escape_debug()));
-    let (code, method) = (row.grpc_status_code.as_ref().unwrap_or(&row.status), row.full_method.trim_start_matches('/'));
+    let error =
+        row.error_message.as_deref().map_or_else(String::new, |error| format!("  \"{}\"", error.escape_debug()));
+    let (code, method) =
+        (row.grpc_status_code.as_ref().unwrap_or(&row.status), row.full_method.trim_start_matches('/'));
     let (time, peer) = (moment(row.created_at), row.peer.as_deref().unwrap_or("-"));
     printable(&format!("{time} {code:<18} {method}{duration}  {peer}  id {}{error}", row.request_id)).into_owned()
 }

@@ -129,8 +129,9 @@ impl<'a> Report<'a> {
 
     fn to_text(&self) -> String {
         let Self { site, version, environment, grpc, database, plan, .. } = self;
-        let http =
-            self.http.map_or_else(|| "off".to_owned(), |http| format!("http://{http}  /healthz /readyz /metrics /cfg/grpc/"));
+        let http = self
+            .http
+            .map_or_else(|| "off".to_owned(), |http| format!("http://{http}  /healthz /readyz /metrics /cfg/grpc/"));
         let mut text = format!("\n{site} {version}, {environment}\n\n");
         let _ = writeln!(text, "  gRPC      {grpc}\n  HTTP      {http}\n  database  {database}\n");
         let width = plan.services.iter().map(|service| service.found.name.len()).max().unwrap_or_default();

@@ -107,7 +107,9 @@ async fn show(db: &Db, config: &Config, arguments: &Arguments, out: Out) -> Resu
                 let method = format!("{}/{}", error.service_name, error.method_name);
                 [error.error_code.clone(), method, error.count.to_string(), format!("{:.2} %", error.percentage)]
             });
-            out.either(&found, || some(table(["code", "method", ">calls", ">share"], lines), hours, found.errors.len()));
+            out.either(&found, || {
+                some(table(["code", "method", ">calls", ">share"], lines), hours, found.errors.len())
+            });
         }
         What::Slowest => {
             let mut log = RequestLog::recent(hours);
@@ -155,7 +157,9 @@ async fn servers(db: &Db, config: &Config, out: Out) -> Result<(), Failure> {
     });
     let headings =
         ["server", "address", "status", ">uptime", "last heartbeat (UTC)", ">in flight", ">dropped rows", "version"];
-    out.either(&found, || if found.is_empty() { "no server has run on this database".to_owned() } else { table(headings, lines) });
+    out.either(&found, || {
+        if found.is_empty() { "no server has run on this database".to_owned() } else { table(headings, lines) }
+    });
     Ok(())
 }
 

@@ -69,7 +69,9 @@ impl Asked {
     /// # Errors
     /// NOT_FOUND: nothing has another name.
     pub fn id(&self, what: &str) -> Result<i64> {
-        self.part("id").parse().map_err(|_| Error::not_found(what, self.part("id").chars().take(50).collect::<String>()))
+        self.part("id")
+            .parse()
+            .map_err(|_| Error::not_found(what, self.part("id").chars().take(50).collect::<String>()))
     }
 
     /// The body.

@@ -70,10 +70,13 @@ pub(super) async fn export(asked: Asked) -> Result<Response> {
     tokio::spawn(write(db, log, format, (first, left), out, place));
     let mut response = Response::new(Body::from_stream(ReceiverStream::new(parts)));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, match format {
-        Format::Csv => HeaderValue::from_static("text/csv; charset=utf-8"),
-        Format::Ndjson => HeaderValue::from_static("application/x-ndjson"),
-    });
+    headers.insert(
+        header::CONTENT_TYPE,
+        match format {
+            Format::Csv => HeaderValue::from_static("text/csv; charset=utf-8"),
+            Format::Ndjson => HeaderValue::from_static("application/x-ndjson"),
+        },
+    );
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
     headers.extend(disposition.ok().map(|value| (header::CONTENT_DISPOSITION, value)));
     Ok(response)
@@ -128,9 +131,8 @@ fn ndjson(out: &mut Vec<u8>, row: &RequestLogRow) {
 
 fn csv(out: &mut Vec<u8>, row: &RequestLogRow) {
     let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let time = |time: Option<crate::clock::Time>| {
-        time.map(|time| time.format("%FT%T%.6fZ").to_string()).unwrap_or_default()
-    };
+    let time =
+        |time: Option<crate::clock::Time>| time.map(|time| time.format("%FT%T%.6fZ").to_string()).unwrap_or_default();
     let cells: [&str; 22] = [
         &row.id.to_string(),
         &row.request_id,

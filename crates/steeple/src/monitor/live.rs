@@ -12,7 +12,11 @@ use axum::response::{
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Monitor, endpoint::Asked, requests::{Item, question}};
+use super::{
+    Monitor,
+    endpoint::Asked,
+    requests::{Item, question},
+};
 use crate::{
     error::{Error, Result},
     record::log::{News, Tail},
@@ -54,7 +58,9 @@ async fn follow(monitor: &Monitor, mut tail: Tail, out: Out) {
             return;
         }
         for item in Item::of(monitor, rows).await.unwrap_or_default() {
-            let Ok(event) = Event::default().event("call").id(item.row.id.to_string()).json_data(&item) else { continue };
+            let Ok(event) = Event::default().event("call").id(item.row.id.to_string()).json_data(&item) else {
+                continue;
+            };
             if out.send(Ok(event)).await.is_err() {
                 return;
             }

@@ -63,15 +63,16 @@ fn document(monitor: &Monitor) -> Value {
 
 fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator, problem: &Value) -> Value {
     let in_path = endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = in_path.map(|name| {
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
-    });
+    let in_path =
+        in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     let in_query = endpoint.parameters.iter().map(|Parameter { name, kind, doc }| {
         json!({ "name": name, "in": "query", "description": doc, "schema": kind.schema() })
     });
     let content = match endpoint.answer {
         Answer::Json(schema) => json!({ "application/json": { "schema": schema(generator) } }),
-        Answer::Stream(media) => media.iter().map(|media| ((*media).to_owned(), json!({}))).collect::<Map<_, _>>().into(),
+        Answer::Stream(media) => {
+            media.iter().map(|media| ((*media).to_owned(), json!({}))).collect::<Map<_, _>>().into()
+        }
     };
     let mut operation = json!({
         "summary": endpoint.summary,

@@ -36,11 +36,7 @@ impl<T> Paged<T> {
     ///
     /// # Errors
     /// NOT_FOUND past the end; the first page of an empty list is there.
-    pub fn of(
-        results: Vec<T>,
-        (count, count_is_exact): (u64, bool),
-        (page, page_size): (u64, u64),
-    ) -> Result<Self> {
+    pub fn of(results: Vec<T>, (count, count_is_exact): (u64, bool), (page, page_size): (u64, u64)) -> Result<Self> {
         let pages = count.div_ceil(page_size).max(1);
         if page > pages {
             return Err(Error::not_found("page", format!("{page} (the last is {pages})")));

@@ -45,8 +45,7 @@ pub(super) const fn hours(most: i64) -> Parameter {
 
 pub(super) const PAGE: Parameter =
     parameter("page", Kind::Whole(1, 1_000_000, Some(1)), "The number of the page, from 1.");
-pub(super) const PAGE_SIZE: Parameter =
-    parameter("page_size", Kind::Whole(1, 1000, Some(100)), "How many a page has.");
+pub(super) const PAGE_SIZE: Parameter = parameter("page_size", Kind::Whole(1, 1000, Some(100)), "How many a page has.");
 
 /// The parameters of one request, each fit for its description.
 #[derive(Debug, Default)]

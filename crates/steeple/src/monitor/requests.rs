@@ -63,7 +63,11 @@ macro_rules! filters {
 const LIST: &[Parameter] = filters![
     PAGE,
     PAGE_SIZE,
-    parameter("before", Kind::Whole(1, i64::MAX, None), "Only rows older than this id: the next page, without counting.")
+    parameter(
+        "before",
+        Kind::Whole(1, i64::MAX, None),
+        "Only rows older than this id: the next page, without counting."
+    )
 ];
 const EXPORT: &[Parameter] = filters![
     parameter("format", Kind::Choice(&["csv", "ndjson"], Some("csv")), "The shape of the file."),

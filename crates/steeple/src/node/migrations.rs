@@ -55,11 +55,7 @@ impl MigrationTrait for ServerStatus {
         let (long, moment, options) = match manager.get_database_backend() {
             DbBackend::Sqlite => ("text", "text", ""),
             DbBackend::Postgres => ("text", "timestamp with time zone", ""),
-            _ => (
-                "mediumtext",
-                "datetime(6)",
-                " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-            ),
+            _ => ("mediumtext", "datetime(6)", " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
         };
         let sql = COLUMNS.replace("{long}", long).replace("{moment}", moment).replace("{options}", options);
         manager.get_connection().execute_unprepared(&sql).await.map(drop)

@@ -6,8 +6,9 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder a
 use serde::Serialize;
 
 use super::{
-    Served, hostname,
+    Served,
     host::process_exists,
+    hostname,
     table::{Column, Entity, Model},
 };
 use crate::{Db, Result, clock};

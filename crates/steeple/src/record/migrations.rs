@@ -263,8 +263,10 @@ fn slow_calls(backend: DbBackend) -> Option<&'static [&'static str]> {
     match backend {
         DbBackend::Sqlite => Some(&["CREATE INDEX steeple_request_log_slow ON steeple_request_log (duration_us) \
              WHERE duration_us >= 100000"]),
-        DbBackend::Postgres => Some(&["CREATE INDEX steeple_request_log_slow ON steeple_request_log (duration_us, id) \
-             WHERE duration_us >= 100000"]),
+        DbBackend::Postgres => {
+            Some(&["CREATE INDEX steeple_request_log_slow ON steeple_request_log (duration_us, id) \
+             WHERE duration_us >= 100000"])
+        }
         DbBackend::MySql => Some(&["CREATE INDEX steeple_request_log_slow ON steeple_request_log (duration_us)"]),
         _ => None,
     }

@@ -27,11 +27,11 @@ mod tally;
 mod writer;
 
 pub(crate) use call::shortened;
-pub(crate) use row::code_name;
 pub use call::{Call, Caller, MESSAGE_LIMIT, Outcome, REQUEST_ID_LIMIT, RequestId, State};
 pub use config::{Config, ConsoleLines, Format, OnFull};
 pub use log::{RequestLog, RequestLogRow};
 pub use metrics::Metrics;
 pub use migrations::migrations;
 pub use recorder::{Finished, Recorder};
+pub(crate) use row::code_name;
 pub use running::Slot;

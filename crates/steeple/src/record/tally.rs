@@ -116,9 +116,8 @@ impl Tally {
         let second = completed_at.div_euclid(1_000_000).max(self.forgotten);
         let minute = second - second.rem_euclid(MINUTE);
         let Self { fresh, spare, .. } = self;
-        let cell = fresh
-            .entry((minute, name, outcome.code as i16))
-            .or_insert_with(|| spare.pop().unwrap_or_else(Cell::new));
+        let cell =
+            fresh.entry((minute, name, outcome.code as i16)).or_insert_with(|| spare.pop().unwrap_or_else(Cell::new));
         let micros = outcome.duration.as_micros() as u64;
         cell.calls += 1;
         cell.duration_us += micros as i64;

@@ -3,11 +3,7 @@
 //! The server knows no door: whoever composes it hands a function from [`Inside`] to a router to `Server::start_with`.
 //! Must never: give away what changes how calls are served.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;

@@ -75,7 +75,8 @@ pub(super) struct Parts {
 
 impl Running {
     pub(super) async fn serve(Parts { inside, incoming, http, router }: Parts) -> Self {
-        let Inside { grpc, config, plan, db, recorder, metrics, node, draining, health, shared, answering, .. } = &*inside;
+        let Inside { grpc, config, plan, db, recorder, metrics, node, draining, health, shared, answering, .. } =
+            &*inside;
         let transport = transport(config).serve_with_incoming_shutdown(
             answering.clone(),
             incoming,

@@ -75,7 +75,12 @@ impl Answer {
 
     /// A header's value.
     fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().skip(1).filter_map(|line| line.split_once(": ")).find(|(key, _)| *key == name).map(|pair| pair.1)
+        self.head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "))
+            .find(|(key, _)| *key == name)
+            .map(|pair| pair.1)
     }
 
     /// A problem document with this status; gives its sentence.

@@ -8,7 +8,10 @@ use steeple::{
     node::{About, Config, Figures, Liveness, Node, Served, Server, State, list, migrations},
 };
 
-use crate::{databases::{Database, on_every_database}, trial::House};
+use crate::{
+    databases::{Database, on_every_database},
+    trial::House,
+};
 
 async fn migrated(database: &Database) -> Db {
     let db = database.connect().await;

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ColumnTrait as _, DbBackend, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ColumnTrait as _, DbBackend, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
 use super::{Column, Entity, RequestLog, RequestLogRow};
 use crate::{Db, record::State};

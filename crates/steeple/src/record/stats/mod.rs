@@ -32,6 +32,7 @@ mod timeline;
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 
+use self::span::Span;
 pub use self::{
     callers::{ApiKeyNumbers, UserNumbers},
     errors::{ErrorNumbers, Errors},
@@ -39,7 +40,6 @@ pub use self::{
     overview::{MethodNumbers, ServiceNumbers, Statistics},
     timeline::{Bucket, Interval, MOST_BUCKETS, Timeline},
 };
-use self::span::Span;
 use crate::{Db, Error, Result, clock};
 
 /// Days for which the numbers of each minute are kept.

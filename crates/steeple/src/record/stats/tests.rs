@@ -174,10 +174,10 @@ async fn agree(db: &Db, rows: &[RequestLogRow], hours: u32) {
     Brute::of(rows_of_one.copied()).numbers(&one.all);
 
     let errors = question.errors(db).await.expect("errors");
-    assert_eq!((errors.total_calls, errors.total_errors), (
-        counted.len() as u64,
-        counted.iter().filter(|row| row.status != "success").count() as u64
-    ));
+    assert_eq!(
+        (errors.total_calls, errors.total_errors),
+        (counted.len() as u64, counted.iter().filter(|row| row.status != "success").count() as u64)
+    );
     for error in &errors.errors {
         let same = |row: &&&RequestLogRow| {
             (&row.service_name, &row.method_name) == (&error.service_name, &error.method_name)

@@ -57,14 +57,18 @@ async fn figures_are_those_of_the_calls() {
     let server = &overview["server"];
     assert_eq!((&server["status"], &server["is_running"]), (&"running".into(), &true.into()));
     assert_eq!(server["address"], house.running.grpc.to_string());
-    let service = server["service_numbers"].as_array().unwrap().iter().find(|service| service["name"] == "Trial").unwrap();
+    let service =
+        server["service_numbers"].as_array().unwrap().iter().find(|service| service["name"] == "Trial").unwrap();
     assert_eq!((&service["request_count"], &service["error_count"]), (&7.into(), &2.into()));
 
     let timeline = json(&house, "monitor/timeline/?hours=24").await;
     let buckets = timeline["timeline"].as_array().unwrap();
     assert_eq!((buckets.len(), &timeline["interval"]), (25, &"hour".into()));
     assert_eq!(buckets.iter().map(|bucket| bucket["total"].as_u64().unwrap()).sum::<u64>(), 7);
-    assert_eq!(json(&house, "monitor/timeline/?hours=24&interval=minute").await["timeline"].as_array().unwrap().len(), 1441);
+    assert_eq!(
+        json(&house, "monitor/timeline/?hours=24&interval=minute").await["timeline"].as_array().unwrap().len(),
+        1441
+    );
 
     let methods = json(&house, "monitor/methods/?service=trial.v1.Trial").await;
     assert_eq!((&methods["total_methods"], &methods["methods"][0]["method_name"]), (&1.into(), &"Unary".into()));
@@ -72,7 +76,10 @@ async fn figures_are_those_of_the_calls() {
 
     let errors = json(&house, "monitor/errors/").await;
     assert_eq!((&errors["total_errors"], &errors["total_calls"]), (&2.into(), &7.into()));
-    assert_eq!((&errors["errors"][0]["error_code"], &errors["errors"][0]["percentage"]), (&"NOT_FOUND".into(), &100.0.into()));
+    assert_eq!(
+        (&errors["errors"][0]["error_code"], &errors["errors"][0]["percentage"]),
+        (&"NOT_FOUND".into(), &100.0.into())
+    );
 
     let slowest = json(&house, "monitor/slowest/?limit=3").await;
     let durations: Vec<_> =
@@ -83,7 +90,10 @@ async fn figures_are_those_of_the_calls() {
     assert_eq!((&detail["stats"]["total_requests"], &detail["package"]), (&7.into(), &"trial.v1".into()));
     assert_eq!(detail["recent_errors"].as_array().unwrap().len(), 2);
     let method = &detail["methods"][0];
-    assert_eq!((&method["name"], &method["streaming"], &method["auth_required"]), (&"Unary".into(), &"unary".into(), &false.into()));
+    assert_eq!(
+        (&method["name"], &method["streaming"], &method["auth_required"]),
+        (&"Unary".into(), &"unary".into(), &false.into())
+    );
     assert_eq!(method["request_type"], "trial.v1.Order");
 
     let dashboard = json(&house, "charts/dashboard/").await;

@@ -36,7 +36,11 @@ async fn parameters_out_of_their_bounds_are_refused_by_name() {
     }
     let text = format!("monitor/requests/?text={}", "x".repeat(501));
     get(&house, &text).await.problem(400);
-    assert_eq!(get(&house, "monitor/requests/?status=&hours=").await.status, 200, "what a form leaves empty is not given");
+    assert_eq!(
+        get(&house, "monitor/requests/?status=&hours=").await.status,
+        200,
+        "what a form leaves empty is not given"
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ async fn pages_by_number_and_by_the_last_row_show_every_row_once() {
     assert!(all.len() == 25 && all.is_sorted_by(|newer, older| newer > older));
 
     let page = json(&house, "monitor/requests/?page=2&page_size=10").await;
-    for (key, value) in [("count", 25), ("page", 2), ("pages", 3), ("page_size", 10), ("next_page", 3), ("previous_page", 1)] {
+    for (key, value) in
+        [("count", 25), ("page", 2), ("pages", 3), ("page_size", 10), ("next_page", 3), ("previous_page", 1)]
+    {
         assert_eq!(page[key], value, "{key}");
     }
     assert_eq!((&page["has_next"], &page["count_is_exact"]), (&true.into(), &true.into()));
@@ -40,7 +42,8 @@ async fn pages_by_number_and_by_the_last_row_show_every_row_once() {
 async fn filters_narrow_the_list() {
     let house = house().await;
     make_calls(&house, 4, 3).await;
-    let count = async |filter: &str| json(&house, &format!("monitor/requests/?{filter}")).await["count"].as_u64().unwrap();
+    let count =
+        async |filter: &str| json(&house, &format!("monitor/requests/?{filter}")).await["count"].as_u64().unwrap();
     assert_eq!(count("status=error").await, 3);
     assert_eq!(count("code=NOT_FOUND").await, 3);
     assert_eq!(count("code=INTERNAL").await, 0);
@@ -94,7 +97,8 @@ async fn a_file_longer_than_a_part_has_every_row() {
     }
     house.rows(2300, |_| true).await;
     let csv = get(&house, "monitor/requests/export/").await;
-    let mut ids: Vec<i64> = csv.body.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    let mut ids: Vec<i64> =
+        csv.body.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
     assert!(ids.len() == 2300 && ids.is_sorted_by(|newer, older| newer > older));
     ids.dedup();
     assert_eq!(ids.len(), 2300);
@@ -140,8 +144,9 @@ async fn no_more_readers_than_there_are_places() {
     for _ in 0..500 {
         let address = house.running.http.unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request =
-            format!("GET /cfg/grpc/monitor/requests/live/ HTTP/1.1\r\nhost: {address}\r\ncookie: sessionid=staff\r\n\r\n");
+        let request = format!(
+            "GET /cfg/grpc/monitor/requests/live/ HTTP/1.1\r\nhost: {address}\r\ncookie: sessionid=staff\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.unwrap();
