@@ -14,11 +14,13 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
 
+/// By method (`None`: all of them) and code.
+type ByMethod = BTreeMap<(Option<i64>, i64), Sum>;
+
 /// What is under way.
 #[derive(Default)]
 pub struct Sums {
-    /// By method (`None`: all of them) and code.
-    periods: [(i64, BTreeMap<(Option<i64>, i64), Sum>); 3],
+    periods: [(i64, ByMethod); 3],
     /// By user and code, of the hour.
     users: (i64, BTreeMap<(i64, i64), UserSum>),
 }

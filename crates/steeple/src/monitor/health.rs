@@ -53,7 +53,6 @@ pub(crate) fn of(monitor: &Monitor) -> Health {
     }
 }
 
-#[expect(clippy::unused_async, reason = "handlers look alike")]
 async fn health(asked: Asked) -> Result<Health> {
     Ok(of(&asked.monitor))
 }

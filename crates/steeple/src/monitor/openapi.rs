@@ -20,7 +20,6 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![stream("openapi.json", "This document", &[], &["application/json"], openapi)]
 }
 
-#[expect(clippy::unused_async, reason = "handlers look alike")]
 async fn openapi(asked: Asked) -> Result<Response> {
     let text = asked.monitor.document.get_or_init(|| document(&asked.monitor).to_string());
     let mut response = Response::new(text.clone().into());

@@ -32,6 +32,7 @@ pub(crate) struct Servers {
 
 /// How many servers there are.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are the original's")]
 pub(crate) struct Counted {
     /// All that are known.
     pub total_servers: usize,

@@ -165,6 +165,7 @@ impl Method {
 
 /// The methods of a service.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are the original's")]
 pub(crate) struct Methods {
     /// The full name.
     pub service_name: String,

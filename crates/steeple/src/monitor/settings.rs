@@ -201,7 +201,6 @@ pub(crate) async fn info_of(monitor: &Monitor) -> Result<Info> {
     })
 }
 
-#[expect(clippy::unused_async, reason = "handlers look alike")]
 async fn config(asked: Asked) -> Result<Settings> {
     Ok(of(&asked.monitor))
 }

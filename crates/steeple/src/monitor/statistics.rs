@@ -47,6 +47,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// The numbers of each service that was called.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are the original's")]
 struct Services {
     services: Vec<ServiceNumbers>,
     total_services: usize,
@@ -55,6 +56,7 @@ struct Services {
 
 /// The numbers of each method that was called.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are the original's")]
 struct Methods {
     methods: Vec<MethodNumbers>,
     total_methods: usize,

@@ -108,7 +108,7 @@ impl Question {
                 sea_orm::DbBackend::Postgres => format!("${}", values.len()),
                 _ => "?".to_owned(),
             };
-            condition.push_str(&format!(" AND {column} = {place}"));
+            condition = format!("{condition} AND {column} = {place}");
         }
         condition.push_str(" AND service_name <> ''");
         (condition, values)
