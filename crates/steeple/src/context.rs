@@ -23,10 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{Access, Principal, User},
+    cache::Cache,
     db::Db,
     error::{Error, Result},
     method::Method,
     record::{Call, RequestId},
+    signal::Signals,
 };
 
 /// Values of `-bin` metadata are base64, with or without padding (gRPC over HTTP/2, "Custom-Metadata").
@@ -61,8 +63,16 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Lent {
     pub db: Db,
+    pub cache: Cache,
+    pub signals: Signals,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
+}
+
+impl Lent {
+    pub fn new(db: Db, cache: Cache, signals: Signals) -> Self {
+        Self { db, cache, signals, draining: CancellationToken::new() }
+    }
 }
 
 /// What the method says besides its messages.
@@ -88,10 +98,11 @@ impl Context {
         self
     }
 
-    /// A context outside any call, for tests of services: no peer, no deadline, these metadata.
+    /// A context outside any call, for tests of services: no peer, no deadline, these metadata, a cache of its own,
+    /// nobody who receives signals.
     pub fn detached(method: Method, metadata: HeaderMap, db: Db) -> Self {
         let id = RequestId::of(metadata.get("x-request-id"));
-        let lent = Lent { db, draining: CancellationToken::new() };
+        let lent = Lent::new(db, Cache::in_memory(), Signals::unheard());
         Self::new(Arc::new(Call::open(id, Arc::new(method), None, None)), metadata, None, Arc::new(lent))
     }
 
@@ -284,6 +295,17 @@ impl Context {
     {
         let inner = self.inner.clone();
         self.db().transaction(move |db| work(Self { inner, transaction: Some(db) })).await
+    }
+
+    /// The site's cache.
+    pub fn cache(&self) -> &Cache {
+        &self.inner.lent.cache
+    }
+
+    /// Tells everybody who receives events of this type, see [`App::receive`](crate::App::receive): at once, or within
+    /// [`Context::transaction`] after the commit. Never waits, and never fails.
+    pub fn signal<E: Send + Sync + 'static>(&self, event: E) {
+        self.inner.lent.signals.send(self.db(), event);
     }
 
     // === for the pipeline ===

@@ -159,6 +159,11 @@ impl Error {
         self
     }
 
+    /// The wait that [`retry_after`](Self::retry_after) asks for.
+    pub fn retry_delay(&self) -> Option<Duration> {
+        self.0.details.retry_info()?.retry_delay
+    }
+
     /// Adds a `google.rpc.ErrorInfo`: a reason in UPPER_SNAKE_CASE that programs may rely on, unique in `domain`.
     pub fn reason(mut self, reason: impl Into<String>, domain: impl Into<String>) -> Self {
         self.0.details.set_error_info(reason, domain, std::collections::HashMap::new());
@@ -199,6 +204,14 @@ impl Error {
             next = cause.source();
         }
         text
+    }
+
+    /// The same refusal for a second call that waited for the same thing: sentence, details, and the cause as text.
+    pub(crate) fn copied(&self) -> Self {
+        let Inner { code, message, details, cause, status } = &*self.0;
+        let cause = cause.as_ref().map(|_| Cause::from(self.for_log()));
+        let (message, details, status) = (message.clone(), details.clone(), status.clone());
+        Self(Box::new(Inner { code: *code, message, details, cause, status }))
     }
 
     /// The status the caller gets: public sentence, details, the request id as `google.rpc.RequestInfo`, and metadata.

@@ -30,9 +30,9 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`], [`node`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`node`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
-//! | house | [`config`], [`app`], [`server`] |
+//! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
 
 #![warn(missing_docs)]
@@ -48,9 +48,11 @@ pub mod db;
 pub mod model;
 
 pub mod auth;
+pub mod cache;
 pub mod method;
 pub mod node;
 pub mod record;
+pub mod signal;
 
 pub mod context;
 pub mod interceptor;
@@ -59,6 +61,7 @@ pub mod stream;
 
 pub mod app;
 pub mod config;
+pub mod login;
 pub mod server;
 
 mod commands;
@@ -67,6 +70,7 @@ mod monitor;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};
+pub use cache::Cache;
 pub use config::Config;
 pub use context::Context;
 pub use db::Db;
@@ -75,6 +79,7 @@ pub use interceptor::{Interceptor, Next, Request, Response};
 pub use model::Fixed;
 pub use server::Server;
 pub use service::Service;
+pub use signal::Signals;
 pub use stream::{Replies, Streaming};
 
 /// Puts what `steeple-build` made of this site's protos and apps into the module that calls it: `pub mod pb` with the

@@ -12,7 +12,14 @@ mod order;
 mod setup;
 mod site;
 
-use std::{borrow::Cow, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    any::{type_name, type_name_of_val},
+    borrow::Cow,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+};
 
 pub use found::{Found, FoundService, Skipped};
 pub use setup::Setup;
@@ -24,10 +31,11 @@ use crate::{
     error::Result,
     model::{ModelRows, Registered},
     service::Service,
+    signal::Receiver,
 };
 use sea_orm_migration::MigrationTrait;
 
-type Make = Arc<dyn Fn(&Setup) -> Result<Service> + Send + Sync>;
+pub(crate) type Make = Arc<dyn Fn(&Setup) -> Result<Service> + Send + Sync>;
 type FirstRun = Arc<dyn Fn(Db) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
 /// A folder under `src/apps`, or an app of another crate.
@@ -40,7 +48,15 @@ pub struct App {
     pub(crate) first_run: Option<FirstRun>,
     pub(crate) first_call: Option<(&'static str, &'static str)>,
     pub(crate) access: Vec<(Cow<'static, str>, Access)>,
+    pub(crate) receivers: Vec<Received>,
     pub(crate) after: Vec<&'static str>,
+}
+
+/// A receiver of signals that an app brings, not yet made.
+pub(crate) struct Received {
+    pub event: &'static str,
+    pub receiver: &'static str,
+    pub make: Arc<dyn Fn(Setup) -> Receiver + Send + Sync>,
 }
 
 /// A service that an app brings, not yet made.
@@ -64,6 +80,7 @@ impl App {
             first_run: None,
             first_call: None,
             access: vec![],
+            receivers: vec![],
             after: vec![],
         }
     }
@@ -143,6 +160,39 @@ impl App {
     /// ```
     pub fn access(mut self, methods: impl Into<Cow<'static, str>>, access: Access) -> Self {
         self.access.push((methods.into(), access));
+        self
+    }
+
+    /// Receives every event of one type that anyone in this process sends: after its commit, one at a time in the order
+    /// they were sent, on a queue of its own. See [`signal`](crate::signal) for what becomes of failures.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use steeple::{App, Result, Setup};
+    /// # struct OrderPlaced { id: i64 }
+    ///
+    /// pub fn app(app: App) -> App {
+    ///     app.receive(forget_stock)
+    /// }
+    ///
+    /// async fn forget_stock(order: Arc<OrderPlaced>, setup: Setup) -> Result<()> {
+    ///     setup.cache().delete(&format!("stock:{}", order.id)).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn receive<E, W, F>(mut self, receiver: F) -> Self
+    where
+        E: Send + Sync + 'static,
+        W: Future<Output = Result<()>> + Send + 'static,
+        F: Fn(Arc<E>, Setup) -> W + Send + Sync + 'static,
+    {
+        let name = type_name_of_val(&receiver);
+        let receiver = Arc::new(receiver);
+        let make = move |setup: Setup| {
+            let receiver = Arc::clone(&receiver);
+            Receiver::new(setup.app, name, move |event| receiver(event, setup.clone()))
+        };
+        self.receivers.push(Received { event: type_name::<E>(), receiver: name, make: Arc::new(make) });
         self
     }
 }

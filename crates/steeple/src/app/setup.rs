@@ -1,16 +1,20 @@
-//! What a service may have when it is made.
+//! What a service may have when it is made, and a receiver when it runs.
 
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use crate::{
+    auth::Identity,
+    cache::Cache,
     config::Config,
     db::Db,
     error::{Error, Result},
+    signal::Signals,
 };
 
-/// The running site, as a service sees it in its `new(setup: &Setup)`.
+/// The running site, as a service sees it in its `new(setup: &Setup)`, and a receiver of signals at each event. Cheap to
+/// clone.
 ///
 /// ```
 /// use steeple::{Result, Setup};
@@ -31,11 +35,14 @@ use crate::{
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
     pub(crate) config: Arc<Config>,
+    pub(crate) identity: Identity,
+    pub(crate) cache: Cache,
+    pub(crate) signals: Signals,
 }
 
 impl Setup {
@@ -52,6 +59,21 @@ impl Setup {
     /// The site's configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The site's cache.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Where events are sent outside of calls; within one, see [`Context::signal`](crate::Context::signal).
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

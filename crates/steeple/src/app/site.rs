@@ -5,8 +5,8 @@ use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
 use prost::DecodeError;
 use tonic::{body::Body, server::NamedService, service::RoutesBuilder};
 
-use super::{App, Registration, Setup, order};
-use crate::{error::Result, method::Methods, service::Service};
+use super::{App, Received, Registration, Setup, order};
+use crate::{config::AppsConfig, error::Result, method::Methods, service::Service};
 
 /// A site: what `steeple-build` found, and what `main` adds to it.
 pub struct Site {
@@ -112,6 +112,12 @@ impl Site {
             methods.add(descriptors)?;
         }
         Ok(methods)
+    }
+
+    /// Who receives signals, of the apps that are enabled, with the label of each.
+    pub(crate) fn received(&self, enabled: &AppsConfig) -> impl Iterator<Item = (&'static str, &Received)> {
+        let apps = self.apps.iter().filter(|app| enabled.enabled(app.label));
+        apps.flat_map(|app| app.receivers.iter().map(|received| (app.label, received)))
     }
 
     /// The apps in the order of their migrations; or why there is none.

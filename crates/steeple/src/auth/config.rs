@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::Secret;
 
 /// The algorithms a token may be signed with (RFC 7518 section 3.1, RFC 8037 section 3.1). `none` is not among them.
-pub const ALGORITHMS: [&str; 10] =
-    ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"];
+/// Not ES512: the library that signs has no P-521.
+pub const ALGORITHMS: [&str; 12] =
+    ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 /// Fewest bytes of a secret key in production, and of one that signs with HMAC (RFC 7518 section 3.2: the hash's size).
 pub const SECRET_BYTES: usize = 32;
+
+/// Password checks at once, at most: each takes a thread and a hundred megabytes.
+const MOST_CHECKS: usize = 256;
 
 /// Section `[auth]`. Each key is described in the default configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,8 +120,9 @@ impl Config {
         }
     }
 
-    /// What is wrong with the values, as (key, sentence). Empty when nothing is. `production` is stricter.
-    pub fn validate(&self, production: bool) -> Vec<(&'static str, String)> {
+    /// What is wrong with the values, as (key, sentence). Empty when nothing is. Each environment
+    /// has its own.
+    pub fn validate(&self, production: bool, development: bool) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
         let known = |name: &str| ALGORITHMS.contains(&name);
         let algorithms = || ALGORITHMS.join(", ");
@@ -151,10 +156,10 @@ impl Config {
             Some(secret) if secret.expose().is_empty() => wrong.push(("secret_key", "must not be empty".to_owned())),
             _ => {}
         }
-        if production && self.accept_secret_key {
+        if !development && self.accept_secret_key {
             wrong.push((
                 "accept_secret_key",
-                "opens the site to whoever has its secret key; it is for development only".to_owned(),
+                "opens the site to whoever has its secret key; it works with STEEPLE_ENV=development only".to_owned(),
             ));
         }
         for (key, time) in [("access_lifetime", self.access_lifetime), ("refresh_lifetime", self.refresh_lifetime)] {
@@ -175,6 +180,9 @@ impl Config {
         ];
         for (key, _, most) in times.into_iter().filter(|(_, time, most)| time.as_secs() > *most) {
             wrong.push((key, format!("must be at most {most}s")));
+        }
+        if self.password_checks > MOST_CHECKS {
+            wrong.push(("password_checks", format!("must be at most {MOST_CHECKS}")));
         }
         if self.login_attempts > 0 && self.login_window.is_zero() {
             wrong.push(("login_window", "must be longer than 0s while login_attempts is set".to_owned()));

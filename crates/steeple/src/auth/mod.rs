@@ -9,20 +9,38 @@
 //! an error or a `Debug`.
 
 mod access;
+pub mod api_key;
 mod authenticator;
 mod config;
+mod identity;
+mod login;
+pub mod migrations;
+pub mod password;
 mod pattern;
 mod policy;
 mod principal;
 mod secret;
 mod session;
+mod site_secret;
+pub mod tables;
+mod throttle;
+mod token;
 mod user;
+pub mod users;
 
 pub use access::Access;
+pub use api_key::{ApiKey, ApiKeys, SiteKey};
 pub(crate) use authenticator::Authenticator;
 pub use config::{ALGORITHMS, Config, Hasher};
+pub use identity::Identity;
+pub use login::Login;
+pub use migrations::migrations;
 pub use policy::{Decision, Policy};
 pub use principal::Principal;
 pub use secret::Secret;
 pub use session::{Session, Sessions};
+pub(crate) use site_secret::site_secret;
+pub(crate) use tables::refill;
+pub use token::{AccessClaims, Pair, RefreshClaims, Tokens, Verified};
 pub use user::User;
+pub use users::{NewUser, Profile, Users};

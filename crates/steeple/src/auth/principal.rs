@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::User;
-use crate::{error::Result, method::Method, record::Caller};
+use super::{Access, ApiKey, User};
+use crate::{
+    error::{Error, Result},
+    method::Method,
+    record::Caller,
+};
 
 /// Who calls, as authentication found it: one value, in the context, in the record and so in each row of the log.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +18,8 @@ pub enum Principal {
     Anonymous,
     /// An active user, by access token.
     User(Arc<User>),
+    /// An API key, on behalf of its active user.
+    ApiKey(Arc<ApiKey>, Arc<User>),
 }
 
 impl Principal {
@@ -21,7 +27,7 @@ impl Principal {
     pub fn user(&self) -> Option<&Arc<User>> {
         match self {
             Self::Anonymous => None,
-            Self::User(user) => Some(user),
+            Self::User(user) | Self::ApiKey(_, user) => Some(user),
         }
     }
 
@@ -30,28 +36,43 @@ impl Principal {
         !matches!(self, Self::Anonymous)
     }
 
-    /// Whether the credential was given this scope. A user who logged in is not limited by scopes.
-    pub fn has_scope(&self, _scope: &str) -> bool {
+    /// The API key that the call came with.
+    pub fn api_key(&self) -> Option<&Arc<ApiKey>> {
         match self {
-            Self::Anonymous => false,
-            Self::User(_) => true,
+            Self::ApiKey(key, _) => Some(key),
+            Self::Anonymous | Self::User(_) => None,
         }
     }
 
-    /// Lets the credential be used for this method: an API key opens only what its scopes name.
+    /// Whether the credential was given this scope. A user who logged in is not limited by scopes.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        match self {
+            Self::Anonymous => false,
+            Self::User(_) => true,
+            Self::ApiKey(key, _) => key.has_scope(scope),
+        }
+    }
+
+    /// Lets the credential be used for this method: an API key opens only what its scopes name, which is the method
+    /// itself, or the scope that the method's access asks for. Also where anyone may call: a key that is for something
+    /// else is no credential for this.
     ///
     /// # Errors
     /// PERMISSION_DENIED.
-    #[expect(clippy::unnecessary_wraps, reason = "keys, which have scopes, come next")]
-    pub(crate) fn allows(&self, _method: &Method) -> Result<()> {
+    pub(crate) fn allows(&self, method: &Method, access: &Access) -> Result<()> {
+        let asked = |key: &ApiKey| matches!(access, Access::Scope(scope) if key.has_scope(scope));
         match self {
-            Self::Anonymous | Self::User(_) => Ok(()),
+            Self::ApiKey(key, _) if !key.allows(method) && !asked(key) => {
+                Err(Error::permission_denied("the api key has no scope for this method")
+                    .because(format!("the scopes of {} are {}", key.prefix, key.scopes)))
+            }
+            Self::Anonymous | Self::User(_) | Self::ApiKey(..) => Ok(()),
         }
     }
 
     /// What the record keeps of it.
     pub(crate) fn caller(&self) -> Option<Caller> {
         let user = self.user()?;
-        Some(Caller { user_id: Some(user.id), api_key_id: None })
+        Some(Caller { user_id: Some(user.id), api_key_id: self.api_key().map(|key| key.id) })
     }
 }

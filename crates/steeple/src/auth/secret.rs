@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 
-/// A secret out of the configuration: it can be read by name only, and shows nothing of itself.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A secret out of the configuration or of the database: it can be read by name only, and shows nothing of itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, DeriveValueType)]
 #[serde(transparent)]
 pub struct Secret(String);
 

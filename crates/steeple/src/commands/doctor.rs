@@ -10,8 +10,10 @@ use super::{
     out::{Out, counted, printable},
 };
 use crate::{
+    cache::Cache,
     config::{Config, Environment, Problems},
     db::{self, Db},
+    record::metrics::Metrics,
     server::{ListenError, Plan, Server},
 };
 
@@ -81,6 +83,7 @@ pub(super) async fn run(server: Server, loaded: Result<Config, Problems>, out: O
             checks.add("configuration", Verdict::Ok, format!("{}, from {from}", config.env.as_str()));
             services(&server, &config, &mut checks);
             database(&server, &config, &mut checks).await;
+            cache(&server, &config, &mut checks).await;
             port("grpc port", "server.grpc", &config.server.grpc, &mut checks).await;
             if let Some(address) = config.server.http_address() {
                 port("http port", "server.http", address, &mut checks).await;
@@ -121,6 +124,17 @@ async fn database(server: &Server, config: &Config, checks: &mut Checks) {
     checks.add("database", Verdict::Ok, db::redacted(&config.database.url));
     migrations(server, config, &db, checks).await;
     db.close().await;
+}
+
+/// A site starts without its Redis, and computes what it would look up.
+async fn cache(server: &Server, config: &Config, checks: &mut Checks) {
+    match Cache::open(&config.cache, server.site.name(), &Metrics::new()).await {
+        Err(problem) => checks.add("cache", Verdict::Failed, problem),
+        Ok(cache) => match cache.ping().await {
+            Ok(()) => checks.add("cache", Verdict::Ok, cache.to_string()),
+            Err(error) => checks.add("cache", Verdict::Warning, format!("{cache}: {}", error.for_log())),
+        },
+    }
 }
 
 async fn migrations(server: &Server, config: &Config, db: &Db, checks: &mut Checks) {

@@ -6,14 +6,21 @@
 //!
 //! Must never: do what a library function could do. A command reads, calls and prints.
 
+mod apikeys;
+mod changepassword;
+mod createsuperuser;
+
 mod doctor;
 mod logs;
 mod methods;
 mod migrate;
+mod new_password;
 mod out;
 mod run;
 mod services;
 mod stats;
+mod token;
+mod users;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
 
@@ -27,9 +34,10 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    auth::{self, Users},
     clock,
     config::{Config, Environment},
-    db::{self, Db},
+    db::{self, Db, migrate::Migration},
     record::{self, config::Format},
     server::{Plan, Server, StartError},
 };
@@ -73,13 +81,28 @@ enum Command {
     /// List the methods, each with the interceptors a call goes through
     #[command(after_help = methods::EXAMPLE)]
     Methods(methods::Arguments),
+    /// Make a user who may do everything
+    #[command(name = "createsuperuser", after_help = createsuperuser::EXAMPLE)]
+    CreateSuperuser(createsuperuser::Arguments),
+    /// Give a user another password
+    #[command(name = "changepassword", after_help = changepassword::EXAMPLE)]
+    ChangePassword(changepassword::Arguments),
+    /// List the users
+    #[command(after_help = users::EXAMPLE)]
+    Users(users::Arguments),
+    /// Make tokens for a user, without their password
+    #[command(after_help = token::EXAMPLE)]
+    Token(token::Arguments),
     /// Show calls from the request log, newest first
     #[command(after_help = logs::EXAMPLE)]
     Logs(logs::Arguments),
     /// Show totals, error rates and latencies of the last hours
     #[command(after_help = stats::EXAMPLE)]
     Stats(stats::Arguments),
-    /// Check the configuration, the database and the ports
+    /// Make, list, revoke and rotate API keys
+    #[command(name = "apikeys", after_help = apikeys::EXAMPLE)]
+    ApiKeys(apikeys::Arguments),
+    /// Check the configuration, the database, the cache and the ports
     #[command(after_help = doctor::EXAMPLE)]
     Doctor,
     /// Print the default configuration file, with what each key means
@@ -159,7 +182,12 @@ impl Server {
             Command::Migrate(arguments) => runtime.block_on(migrate::run(self, config, &arguments, out)),
             Command::Services => services::run(&self, &config, out),
             Command::Methods(arguments) => methods::run(&self, &config, &arguments, out),
+            Command::CreateSuperuser(arguments) => runtime.block_on(createsuperuser::run(config, &arguments, out)),
+            Command::ChangePassword(arguments) => runtime.block_on(changepassword::run(config, &arguments, out)),
+            Command::Users(arguments) => runtime.block_on(users::run(config, &arguments, out)),
+            Command::Token(arguments) => runtime.block_on(token::run(config, &arguments, out)),
             Command::Logs(arguments) => runtime.block_on(logs::run(self, config, &arguments, out)),
+            Command::ApiKeys(arguments) => runtime.block_on(apikeys::run(self, config, &arguments, out)),
             Command::Stats(arguments) => runtime.block_on(stats::run(config, &arguments, out)),
             Command::Doctor | Command::DefaultConfig => Ok(ExitCode::SUCCESS),
         }
@@ -194,13 +222,24 @@ fn plan(server: &Server, config: &Config) -> Result<Plan, Failure> {
 
 /// The database with the request log in it.
 async fn log_database(config: &Config) -> Result<Db, Failure> {
+    database(config, &record::migrations(), "is no request log").await
+}
+
+/// The database with users in it.
+async fn users_database(config: &Config) -> Result<(Db, Users), Failure> {
+    let db = database(config, &auth::migrations::migrations(), "are no users").await?;
+    Ok((db.clone(), Users::new(db, &config.auth)))
+}
+
+/// The database, with these migrations applied; `lacks` is what it says when they are not.
+async fn database(config: &Config, needed: &[Migration], lacks: &str) -> Result<Db, Failure> {
     let db = Db::connect(&config.database, 1).await?;
-    if db::migrate::pending(&db, &record::migrations()).await?.is_empty() {
+    if db::migrate::pending(&db, needed).await?.is_empty() {
         return Ok(db);
     }
     db.close().await;
     let address = db::redacted(&config.database.url);
-    Err(Failure(format!("there is no request log in {address} yet: run `migrate`, or `run` in development")))
+    Err(Failure(format!("there {lacks} in {address} yet: run `migrate`, or `run` in development")))
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -43,6 +43,18 @@ impl Out {
         writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_ok()
     }
 
+    /// A word aside, on standard error.
+    pub fn note(text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
+    }
+
+    /// A question, on standard error; the answer goes into the same line.
+    pub fn ask(question: &str) {
+        let mut stderr = std::io::stderr().lock();
+        let _ = stderr.write_all(question.as_bytes());
+        let _ = stderr.flush();
+    }
+
     /// A failure: `error: …` on standard error, and with `--json` also `{"error": …}` where the value would have been.
     pub fn failed(self, why: &str) {
         if self.json {

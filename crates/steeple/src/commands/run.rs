@@ -92,7 +92,7 @@ pub(super) async fn run(server: Server, config: Config, out: Out) -> Result<Exit
         stopped = running.stop() => stopped,
         () = told.again(since) => return Err(Failure("told to stop twice, left without draining".to_owned())),
     };
-    tracing::info!(cut = stopped.cut, lost = stopped.lost, "stopped");
+    tracing::info!(cut = stopped.cut, lost = stopped.lost, undelivered = stopped.undelivered, "stopped");
     Ok(if fault || stopped.lost > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -30,6 +30,10 @@ fn text(plan: &Plan) -> String {
         [found.app.to_owned(), found.name.to_owned(), service.methods.len().to_string(), name.to_owned(), place]
     });
     let mut text = table(["app", "service", ">methods", "implementation", "at"], rows);
+    if !plan.receivers.is_empty() {
+        let rows = plan.receivers.iter().map(|found| [found.app, found.event, found.receiver].map(str::to_owned));
+        text = format!("{text}\n\n{}", table(["app", "signal", "receiver"], rows));
+    }
     if !plan.skipped.is_empty() {
         let rows = plan.skipped.iter().map(|skipped| {
             let what = if skipped.name.is_empty() { "the app" } else { &skipped.name };

@@ -303,8 +303,35 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "accept_secret_key",
                 Kind::Switch,
-                "Take the secret key as an API key of the first active superuser. For development; production refuses to\nstart with it.",
+                "Take the secret key as an API key of the first active superuser. The site starts with it in\ndevelopment only.",
             ),
+        ],
+    },
+    Section {
+        name: "cache",
+        doc: "Values that are kept for a while, for all who ask.",
+        keys: &[
+            key(
+                "url",
+                Kind::Text,
+                "memory:// (each process for itself), redis://:password@host:6379/0 or rediss://… (TLS), which all nodes share.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
+            )
+            .secret(),
+            key(
+                "max_bytes",
+                Kind::Bytes,
+                "Memory that memory:// takes; what was used least recently leaves first. Redis has its own maxmemory.",
+            ),
+            key("max_value_bytes", Kind::Bytes, "The largest value. A larger one is refused, or computed each time."),
+            key("prefix", Kind::Text, "What keeps sites apart that share a Redis. Not set: the site's name.").example("\"shop\""),
+            key("timeout", Kind::Duration, "Time Redis has for an answer. After it the site goes on without, until Redis is back."),
+            key(
+                "ca",
+                Kind::Text,
+                "Certificates in PEM that vouch for the Redis of rediss://. Not set: those of the system. May be \"file:PATH\".",
+            )
+            .example("\"file:keys/redis-ca.pem\"")
+            .secret(),
         ],
     },
     Section {

@@ -48,7 +48,8 @@ impl Config {
         load.refuse_strangers(&tree);
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
-        let (calls, auth, node, apps) = (section("calls"), section("auth"), section("node"), section("apps"));
+        let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
+        let (node, apps) = (section("node"), section("apps"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -56,6 +57,7 @@ impl Config {
             log: load.typed("log", &log),
             calls: load.typed("calls", &calls),
             auth: load.typed("auth", &auth),
+            cache: load.typed("cache", &cache),
             node: load.typed("node", &node),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
@@ -65,7 +67,9 @@ impl Config {
         load.refuse("database", config.database.validate());
         load.refuse("log", nonsense(&config.log));
         load.refuse("calls", config.calls.validate());
-        load.refuse("auth", config.auth.validate(env == Environment::Production));
+        let (production, development) = (env == Environment::Production, env == Environment::Development);
+        load.refuse("auth", config.auth.validate(production, development));
+        load.refuse("cache", config.cache.validate());
         load.refuse("node", config.node.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {

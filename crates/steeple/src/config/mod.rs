@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, db, interceptor, node, record, server};
+use crate::{auth, cache, db, interceptor, node, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Config {
     pub calls: interceptor::Config,
     /// `[auth]`. Holds secrets.
     pub auth: auth::Config,
+    /// `[cache]`. The url may hold a password.
+    pub cache: cache::Config,
     /// `[node]`.
     pub node: node::Config,
     /// `[apps]`.
@@ -133,6 +135,7 @@ impl Config {
             ("log".to_owned(), table(&self.log)),
             ("calls".to_owned(), table(&self.calls)),
             ("auth".to_owned(), table(&self.auth)),
+            ("cache".to_owned(), table(&self.cache)),
             ("node".to_owned(), table(&self.node)),
             ("apps".to_owned(), table(&self.apps)),
         ])

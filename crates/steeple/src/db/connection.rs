@@ -10,7 +10,7 @@ impl ConnectionTrait for Db {
     fn get_database_backend(&self) -> DbBackend {
         match self {
             Self::Pool(pool) => pool.get_database_backend(),
-            Self::Transaction(transaction) => ConnectionTrait::get_database_backend(&**transaction),
+            Self::Transaction(transaction) => transaction.connection().get_database_backend(),
         }
     }
 
@@ -18,14 +18,14 @@ impl ConnectionTrait for Db {
         let statement = spelling::respelled(statement);
         match self {
             Self::Pool(pool) => pool.execute_raw(statement).await,
-            Self::Transaction(transaction) => transaction.execute_raw(statement).await,
+            Self::Transaction(transaction) => transaction.connection().execute_raw(statement).await,
         }
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         match self {
             Self::Pool(pool) => pool.execute_unprepared(sql).await,
-            Self::Transaction(transaction) => transaction.execute_unprepared(sql).await,
+            Self::Transaction(transaction) => transaction.connection().execute_unprepared(sql).await,
         }
     }
 
@@ -33,7 +33,7 @@ impl ConnectionTrait for Db {
         let statement = spelling::respelled(statement);
         match self {
             Self::Pool(pool) => pool.query_one_raw(statement).await,
-            Self::Transaction(transaction) => transaction.query_one_raw(statement).await,
+            Self::Transaction(transaction) => transaction.connection().query_one_raw(statement).await,
         }
     }
 
@@ -41,14 +41,14 @@ impl ConnectionTrait for Db {
         let statement = spelling::respelled(statement);
         match self {
             Self::Pool(pool) => pool.query_all_raw(statement).await,
-            Self::Transaction(transaction) => transaction.query_all_raw(statement).await,
+            Self::Transaction(transaction) => transaction.connection().query_all_raw(statement).await,
         }
     }
 
     fn support_returning(&self) -> bool {
         match self {
             Self::Pool(pool) => pool.support_returning(),
-            Self::Transaction(transaction) => transaction.support_returning(),
+            Self::Transaction(transaction) => transaction.connection().support_returning(),
         }
     }
 }

@@ -19,13 +19,14 @@ mod transaction;
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use sqlx::{MySqlPool, PgPool, SqlitePool};
 
 pub use self::{
     address::{Address, redacted},
     config::Config,
     connect_error::ConnectError,
+    transaction::Transaction,
 };
 
 /// Where queries go: the pool, or the transaction this piece of work is in.
@@ -36,7 +37,7 @@ pub enum Db {
     /// Every statement takes a connection of the pool and gives it back.
     Pool(DatabaseConnection),
     /// Every statement goes to the one connection of this transaction.
-    Transaction(Arc<DatabaseTransaction>),
+    Transaction(Arc<Transaction>),
 }
 
 /// The sqlx pool beneath a [`Db`], for hot paths and bulk writers.

@@ -30,7 +30,6 @@ use crate::{
     Context,
     auth::Authenticator,
     context::Lent,
-    db::Db,
     error::{Error, Result},
     record::{Call, RequestId, recorder::Recorder, shortened},
 };
@@ -58,11 +57,10 @@ impl Shared {
         unknown: Arc<Entry>,
         authenticator: Authenticator,
         recorder: Option<Arc<Recorder>>,
-        db: Db,
+        lent: Lent,
         config: Config,
     ) -> Self {
-        let lent = Arc::new(Lent { db, draining: CancellationToken::new() });
-        let (stop, in_flight) = (CancellationToken::new(), AtomicUsize::new(0));
+        let (lent, stop, in_flight) = (Arc::new(lent), CancellationToken::new(), AtomicUsize::new(0));
         Self { catalog, stock, unknown, authenticator, recorder, config, lent, stop, in_flight }
     }
 
@@ -212,7 +210,7 @@ async fn identify(shared: &Shared, entry: &Entry, cx: &Context, bounds: &mut Bou
         // Rare: what the caches do not know costs a query, and the call an allocation.
         None => Bounded::new(Box::pin(authenticator.authenticate(cx.headers())), bounds).await?,
     };
-    let authorized = principal.allows(&entry.method).and_then(|()| entry.access.check(&principal));
+    let authorized = principal.allows(&entry.method, &entry.access).and_then(|()| entry.access.check(&principal));
     cx.identified(principal);
     authorized
 }

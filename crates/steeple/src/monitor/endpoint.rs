@@ -19,7 +19,10 @@ use super::{
     query::{Parameter, Query},
     staff,
 };
-use crate::error::{Error, Result};
+use crate::{
+    auth::Principal,
+    error::{Error, Result},
+};
 
 /// Largest body of a request, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -53,6 +56,8 @@ pub(super) enum Answer {
 /// A request that may be answered.
 pub(super) struct Asked {
     pub monitor: Arc<Monitor>,
+    /// Staff.
+    pub principal: Principal,
     pub query: Query,
     path: HashMap<String, String>,
     body: Bytes,
@@ -103,7 +108,6 @@ where
 }
 
 /// A `POST` of a JSON value whose answer is one.
-#[expect(dead_code, reason = "keys and test calls come with identity")]
 pub(super) fn post<B, T, W>(path: &'static str, summary: &'static str, handler: fn(Asked, B) -> W) -> Endpoint
 where
     B: DeserializeOwned + JsonSchema + 'static,
@@ -161,12 +165,12 @@ impl Endpoint {
     }
 
     async fn try_answer(&self, monitor: Arc<Monitor>, mut request: Request) -> Result<Response, Problem> {
-        staff::admit(&monitor.inside, request.method(), request.headers()).await?;
+        let principal = staff::admit(&monitor.inside, request.method(), request.headers()).await?;
         let query = Query::read(self.parameters, request.uri().query().unwrap_or_default())?;
         let path = request.extract_parts::<Path<HashMap<String, String>>>().await;
         let path = path.map_err(|error| Problem::new(error.status(), error.body_text()))?.0;
         let body = if self.body.is_some() { body(request).await? } else { Bytes::new() };
-        Ok((self.handler)(Asked { monitor, query, path, body }).await?)
+        Ok((self.handler)(Asked { monitor, principal, query, path, body }).await?)
     }
 }
 

@@ -12,7 +12,9 @@ pub(crate) mod charts;
 mod endpoint;
 mod export;
 pub(crate) mod health;
+pub(crate) mod keys;
 mod live;
+mod names;
 mod openapi;
 pub(crate) mod overview;
 mod paged;
@@ -76,6 +78,7 @@ fn endpoints() -> Vec<Endpoint> {
         servers::endpoints(),
         settings::endpoints(),
         services::endpoints(),
+        keys::endpoints(),
         charts::endpoints(),
         openapi::endpoints(),
     ]

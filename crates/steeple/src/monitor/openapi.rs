@@ -28,11 +28,12 @@ async fn openapi(asked: Asked) -> Result<Response> {
 }
 
 fn document(monitor: &Monitor) -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-    });
-    let mut generator = settings.into_generator();
-    let problem = generator.subschema_for::<Problem>();
+    let settings =
+        || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+    // What has a default may be left out of a body, and is always there in an answer.
+    let mut bodies = settings().for_deserialize().into_generator();
+    let mut answers = settings().for_serialize().into_generator();
+    let problem = answers.subschema_for::<Problem>();
     let problem = json!({
         "description": "What went wrong (RFC 9457)",
         "content": { "application/problem+json": { "schema": problem } },
@@ -40,8 +41,10 @@ fn document(monitor: &Monitor) -> Value {
     let mut paths = Map::new();
     for endpoint in all() {
         let path = paths.entry(format!("/{}", endpoint.path)).or_insert_with(|| json!({}));
-        path[endpoint.method.as_str().to_lowercase()] = operation(&endpoint, &mut generator, &problem);
+        path[endpoint.method.as_str().to_lowercase()] = operation(&endpoint, (&mut bodies, &mut answers), &problem);
     }
+    let mut schemas = answers.take_definitions(true);
+    schemas.extend(bodies.take_definitions(true));
     let (site, config) = (&monitor.inside.site, &monitor.inside.config);
     json!({
         "openapi": "3.1.0",
@@ -49,7 +52,7 @@ fn document(monitor: &Monitor) -> Value {
         "servers": [{ "url": ROOT }],
         "paths": paths,
         "components": {
-            "schemas": generator.take_definitions(true),
+            "schemas": schemas,
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
                 "key": { "type": "apiKey", "in": "header", "name": config.auth.api_key_header },
@@ -60,7 +63,11 @@ fn document(monitor: &Monitor) -> Value {
     })
 }
 
-fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator, problem: &Value) -> Value {
+fn operation(
+    endpoint: &Endpoint,
+    (bodies, answers): (&mut SchemaGenerator, &mut SchemaGenerator),
+    problem: &Value,
+) -> Value {
     let in_path = endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path =
         in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
@@ -68,7 +75,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator, problem: &Val
         json!({ "name": name, "in": "query", "description": doc, "schema": kind.schema() })
     });
     let content = match endpoint.answer {
-        Answer::Json(schema) => json!({ "application/json": { "schema": schema(generator) } }),
+        Answer::Json(schema) => json!({ "application/json": { "schema": schema(answers) } }),
         Answer::Stream(media) => {
             media.iter().map(|media| ((*media).to_owned(), json!({}))).collect::<Map<_, _>>().into()
         }
@@ -79,7 +86,7 @@ fn operation(endpoint: &Endpoint, generator: &mut SchemaGenerator, problem: &Val
         "responses": { "200": { "description": endpoint.summary, "content": content }, "default": problem },
     });
     if let Some(body) = endpoint.body {
-        let schema = body(generator);
+        let schema = body(bodies);
         operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     }
     operation

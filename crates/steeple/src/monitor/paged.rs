@@ -56,6 +56,34 @@ impl<T> Paged<T> {
         })
     }
 
+    /// The same page of other things.
+    pub fn with<U>(self, results: Vec<U>) -> Paged<U> {
+        let Self {
+            count,
+            count_is_exact,
+            page,
+            pages,
+            page_size,
+            has_next,
+            has_previous,
+            next_page,
+            previous_page,
+            ..
+        } = self;
+        Paged {
+            count,
+            count_is_exact,
+            page,
+            pages,
+            page_size,
+            has_next,
+            has_previous,
+            next_page,
+            previous_page,
+            results,
+        }
+    }
+
     /// A page of a list that is all there.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use super::{
     Monitor,
     endpoint::{Asked, Endpoint, get, stream},
     export, live,
+    names::Names,
     paged::Paged,
     query::{Kind, PAGE, PAGE_SIZE, Parameter, Query, parameter},
 };
@@ -102,6 +103,10 @@ pub(crate) struct Item {
     /// Its row.
     #[serde(flatten)]
     pub row: RequestLogRow,
+    /// The user's name; null without one, or when they are gone.
+    pub username: Option<String>,
+    /// The key's name; null without one.
+    pub api_key_name: Option<String>,
 }
 
 impl Item {
@@ -109,9 +114,16 @@ impl Item {
     ///
     /// # Errors
     /// The database's.
-    #[expect(clippy::unused_async, reason = "names of users and keys come with identity")]
-    pub async fn of(_: &Monitor, rows: Vec<RequestLogRow>) -> Result<Vec<Self>> {
-        Ok(rows.into_iter().map(|row| Self { row }).collect())
+    pub async fn of(monitor: &Monitor, rows: Vec<RequestLogRow>) -> Result<Vec<Self>> {
+        let users: Vec<_> = rows.iter().filter_map(|row| row.user_id).collect();
+        let keys: Vec<_> = rows.iter().filter_map(|row| row.api_key_id).collect();
+        let names = Names::of(monitor, users, keys).await?;
+        let item = |row: RequestLogRow| Self {
+            username: names.user(row.user_id),
+            api_key_name: names.key(row.api_key_id),
+            row,
+        };
+        Ok(rows.into_iter().map(item).collect())
     }
 }
 

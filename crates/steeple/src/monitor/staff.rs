@@ -13,12 +13,12 @@ const SCOPE: &str = "steeple:monitor";
 /// What a request with a cookie repeats when it changes something.
 const CSRF: &str = "x-csrf-token";
 
-/// Lets staff pass.
+/// Who asks, when they may.
 ///
 /// # Errors
 /// UNAUTHENTICATED without a credential or with one that does not hold; PERMISSION_DENIED for others than staff, for a key
 /// without the scope, and for a change by cookie that another site's page may have made.
-pub(super) async fn admit(inside: &Inside, method: &Method, headers: &HeaderMap) -> Result<()> {
+pub(super) async fn admit(inside: &Inside, method: &Method, headers: &HeaderMap) -> Result<Principal> {
     let principal = match inside.authenticate(headers).await? {
         // A credential that was sent on purpose counts before a cookie, which comes by itself.
         Principal::Anonymous => by_session(inside, method, headers).await?,
@@ -28,7 +28,7 @@ pub(super) async fn admit(inside: &Inside, method: &Method, headers: &HeaderMap)
     if !principal.has_scope(SCOPE) {
         return Err(Error::permission_denied(format!("this api key needs the scope {SCOPE}")));
     }
-    Ok(())
+    Ok(principal)
 }
 
 async fn by_session(inside: &Inside, method: &Method, headers: &HeaderMap) -> Result<Principal> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     endpoint::{Asked, Endpoint, get},
+    names::Names,
     query::{Kind, Parameter, hours, parameter},
     requests::Item,
 };
@@ -78,17 +79,35 @@ struct Slowest {
     period_hours: u32,
 }
 
+/// The calls of one user.
+#[derive(Debug, Serialize, JsonSchema)]
+struct NamedUser {
+    #[serde(flatten)]
+    numbers: UserNumbers,
+    /// Their name; null when they are gone.
+    username: Option<String>,
+}
+
+/// The calls of one API key.
+#[derive(Debug, Serialize, JsonSchema)]
+struct NamedKey {
+    #[serde(flatten)]
+    numbers: ApiKeyNumbers,
+    /// Its name.
+    name: Option<String>,
+}
+
 /// The users who called most, the busiest first.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Users {
-    users: Vec<UserNumbers>,
+    users: Vec<NamedUser>,
     period_hours: u32,
 }
 
 /// The API keys that called most, the busiest first.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ApiKeys {
-    api_keys: Vec<ApiKeyNumbers>,
+    api_keys: Vec<NamedKey>,
     period_hours: u32,
 }
 
@@ -146,10 +165,16 @@ async fn slowest(asked: Asked) -> Result<Slowest> {
 
 async fn users(asked: Asked) -> Result<Users> {
     let users = question(&asked)?.users(&asked.monitor.inside.db, limit(&asked)).await?;
+    let names = Names::of(&asked.monitor, users.iter().map(|user| user.user_id), []).await?;
+    let named = |numbers: UserNumbers| NamedUser { username: names.user(Some(numbers.user_id)), numbers };
+    let users = users.into_iter().map(named).collect();
     Ok(Users { users, period_hours: asked.query.hours() })
 }
 
 async fn api_keys(asked: Asked) -> Result<ApiKeys> {
     let api_keys = question(&asked)?.api_keys(&asked.monitor.inside.db, limit(&asked)).await?;
+    let names = Names::of(&asked.monitor, [], api_keys.iter().map(|key| key.api_key_id)).await?;
+    let named = |numbers: ApiKeyNumbers| NamedKey { name: names.key(Some(numbers.api_key_id)), numbers };
+    let api_keys = api_keys.into_iter().map(named).collect();
     Ok(ApiKeys { api_keys, period_hours: asked.query.hours() })
 }

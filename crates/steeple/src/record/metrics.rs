@@ -13,7 +13,7 @@ mod text;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::metrics::{Counter, Key, Level, Metadata, Recorder as _};
+use ::metrics::{Counter, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use self::counted::MethodMetrics;
@@ -57,6 +57,13 @@ impl Metrics {
         let counters = Arc::new(MethodMetrics::new(method));
         self.methods.lock().unwrap_or_else(PoisonError::into_inner).push(counters.clone());
         counters
+    }
+
+    /// A counter of another part of the framework. Labels are words of the program, never a caller's.
+    pub(crate) fn counter(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+        let labels: Vec<_> = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect();
+        self.recorder.describe_counter(name.into(), None, help.into());
+        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
     }
 
     /// The text of `/metrics`, in the Prometheus text format, version 0.0.4.

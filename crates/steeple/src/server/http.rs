@@ -1,5 +1,5 @@
-//! The HTTP listener: `/healthz` (the process runs), `/readyz` (it takes calls), `/metrics` (Prometheus text), and the
-//! doors it was given.
+//! The HTTP listener: `/healthz` (the process runs), `/readyz` (it takes calls), `/metrics` (Prometheus text), and beside
+//! them what `login/` adds (`/api/auth/…`) and the doors it was given.
 //!
 //! Connections are counted as on the gRPC listener, and one that does not send the head of a request within
 //! `server.header_timeout` is closed, also when it is idle between two requests. Each request carries its peer as

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::Site,
-    auth::{Principal, Sessions},
+    auth::{Identity, Principal, Sessions},
     config::Config,
     db::Db,
     error::Result,
@@ -39,6 +39,8 @@ pub struct Inside {
     pub plan: Arc<Plan>,
     /// The database.
     pub db: Db,
+    /// The site's users, tokens and API keys.
+    pub identity: Identity,
     /// The request log's writer; `None` when the log is off.
     pub recorder: Option<Arc<Recorder>>,
     /// The metrics.

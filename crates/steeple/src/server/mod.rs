@@ -31,6 +31,7 @@ pub use inside::Inside;
 pub use plan::{Plan, PlannedMethod, PlannedService};
 pub use running::{Running, Stopped};
 pub use start::StartError;
+pub(crate) use start::identity;
 use tonic::body::Body;
 use tower::{Layer, Service, util::BoxCloneSyncService};
 

@@ -6,20 +6,35 @@ use serde::Serialize;
 
 use super::Server;
 use crate::{
-    app::{Found, FoundService, Skipped},
+    app::{Found, FoundService, Make, Setup, Skipped},
     auth::{Access, Decision, Policy},
     config::{Config, Environment},
     interceptor::ROOMS,
+    login,
     method::{Method, Methods},
 };
 
 /// A server checked against a configuration.
 #[derive(Debug, Serialize)]
 pub struct Plan {
-    /// Every service that is served: the site's, then health and reflection.
+    /// Every service that is served: the site's, then health, reflection and login.
     pub services: Vec<PlannedService>,
     /// What was seen and is not served, and why.
     pub skipped: Vec<Skipped>,
+    /// Who receives which signals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<PlannedReceiver>,
+}
+
+/// A receiver of signals.
+#[derive(Debug, Serialize)]
+pub struct PlannedReceiver {
+    /// The label of its app.
+    pub app: &'static str,
+    /// The type of the events, with its path in the program.
+    pub event: &'static str,
+    /// What receives them, with its path in the program.
+    pub receiver: &'static str,
 }
 
 /// A service that will be served.
@@ -62,11 +77,15 @@ pub struct PlannedMethod {
     pub chain: Vec<Arc<str>>,
 }
 
-/// The services that Steeple brings: their name, and the label they are listed under.
-const OWN: [(&str, &[u8]); 3] = [
+/// The label that Steeple's own services are listed under.
+const STEEPLE: &str = "steeple";
+
+/// The services that Steeple brings, with their descriptors.
+const OWN: [(&str, &[u8]); 4] = [
     (super::health::NAME, tonic_health::pb::FILE_DESCRIPTOR_SET),
     (super::reflection::V1, tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET),
     (super::reflection::V1ALPHA, tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET),
+    (login::NAME, login::DESCRIPTORS),
 ];
 
 impl Plan {
@@ -88,26 +107,35 @@ impl Plan {
             {
                 problems.push(format!("the descriptors of {name} do not decode: {error}"));
             }
-            let on = if name == super::health::NAME { config.server.health } else { config.server.reflection };
+            let on = match name {
+                login::NAME => true,
+                super::health::NAME => config.server.health,
+                _ => config.server.reflection,
+            };
             if on && !services.iter().any(|service| service.name == name) {
                 services.push(FoundService {
-                    app: "steeple",
+                    app: STEEPLE,
                     name,
                     implementation: "steeple",
                     at: "steeple",
-                    native: false,
-                    make: None,
+                    native: name == login::NAME,
+                    make: (name == login::NAME)
+                        .then(|| Arc::new(|setup: &Setup| Ok(login::service(&setup.identity.login))) as Make),
                 });
             }
         }
-        let policy = policy(server, config);
+        let policy = policy(server, config, &services);
         let services: Vec<_> =
             services.into_iter().map(|found| planned(server, &methods, &policy, found, &mut problems)).collect();
         let named: Vec<_> = services.iter().flat_map(PlannedService::named).collect();
         problems.extend(policy.problems(&named, |service| methods.service(service).is_some()));
         unused(server, &services, &mut problems);
         skipping_nothing(&config.log.skip, &methods, &services, &mut problems);
-        if problems.is_empty() { Ok(Self { services, skipped: found.skipped }) } else { Err(problems) }
+        let received = server.site.received(&config.apps);
+        let receivers = received
+            .map(|(app, received)| PlannedReceiver { app, event: received.event, receiver: received.receiver })
+            .collect();
+        if problems.is_empty() { Ok(Self { services, skipped: found.skipped, receivers }) } else { Err(problems) }
     }
 
     /// Every method that is served, by service.
@@ -117,11 +145,16 @@ impl Plan {
 }
 
 /// Who may call what: as the apps say, as the configuration says, and what Steeple says of its own services.
-fn policy(server: &Server, config: &Config) -> Policy {
+fn policy(server: &Server, config: &Config, services: &[FoundService]) -> Policy {
     let mut policy = Policy::new(&config.auth);
     for app in server.site.apps.iter().filter(|app| config.apps.enabled(app.label)) {
         for (pattern, access) in &app.access {
             policy.app(app.label, pattern, access.clone());
+        }
+    }
+    if services.iter().any(|service| service.name == login::NAME && service.app == STEEPLE) {
+        for (method, access) in login::ACCESS {
+            policy.app(STEEPLE, method, access);
         }
     }
     // Probes have no credential. What a production site serves is nobody's business but its callers'.

@@ -3,7 +3,7 @@
 use tonic::service::RoutesBuilder;
 use tonic_reflection::server::{Builder, Error};
 
-use crate::app::Site;
+use crate::{app::Site, login};
 
 pub(super) const V1: &str = "grpc.reflection.v1.ServerReflection";
 pub(super) const V1ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
@@ -26,6 +26,7 @@ pub(super) fn add(
 
 fn builder<'a>(site: &'a Site, names: &[&str]) -> Builder<'a> {
     let own = [
+        login::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,

@@ -20,14 +20,17 @@ use super::{
     http,
 };
 use crate::{
+    auth::Identity,
     config::Config,
     db::Db,
     interceptor::Shared,
     node::{Node, State},
     record::{metrics::Metrics, recorder::Recorder},
+    signal::Deliveries,
 };
 
-/// How long calls may take to end after they were told to, and the log to be written, beyond the time to drain.
+/// How long calls may take to end after they were told to, signals to be delivered, and the log to be written, beyond the
+/// time to drain.
 const AFTERMATH: Duration = Duration::from_secs(5);
 /// How long connections without a call have to close while the server drains; what they were sent has left by then.
 const QUIET: Duration = Duration::from_secs(2);
@@ -38,19 +41,21 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz`, `/metrics` and the REST API are; `None` when that is off.
+    /// Where `/healthz`, `/readyz`, `/metrics`, `/api/auth/…` and `/cfg/grpc/…` are; `None` when that is off.
     pub http: Option<SocketAddr>,
     /// What is served.
     pub plan: Arc<Plan>,
     config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
+    identity: Identity,
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
     node: Arc<Node>,
     /// Why the grpc listener ended by itself.
     fault: Arc<OnceLock<String>>,
+    deliveries: Deliveries,
     draining: CancellationToken,
     served: JoinHandle<()>,
     checks: JoinHandle<()>,
@@ -64,19 +69,35 @@ pub struct Stopped {
     pub cut: usize,
     /// Rows of the request log that could not be written.
     pub lost: u64,
+    /// Events that did not come to a receiver.
+    pub undelivered: usize,
 }
 
 pub(super) struct Parts {
     pub inside: Arc<Inside>,
+    pub deliveries: Deliveries,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
     pub router: Router,
 }
 
 impl Running {
-    pub(super) async fn serve(Parts { inside, incoming, http, router }: Parts) -> Self {
-        let Inside { grpc, config, plan, db, recorder, metrics, node, draining, health, shared, answering, .. } =
-            &*inside;
+    pub(super) async fn serve(Parts { inside, deliveries, incoming, http, router }: Parts) -> Self {
+        let Inside {
+            grpc,
+            config,
+            plan,
+            db,
+            recorder,
+            identity,
+            metrics,
+            node,
+            draining,
+            health,
+            shared,
+            answering,
+            ..
+        } = &*inside;
         let transport = transport(config).serve_with_incoming_shutdown(
             answering.clone(),
             incoming,
@@ -92,6 +113,7 @@ impl Running {
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
         let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
+        tasks.extend(identity.tend(draining));
         if let Some(listener) = http {
             tasks.push(tokio::spawn(http::serve(listener, router, config.server.clone())));
         }
@@ -104,9 +126,11 @@ impl Running {
             config: config.clone(),
             db: db.clone(),
             recorder: recorder.clone(),
+            identity: identity.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
             shared: shared.clone(),
+            deliveries,
             node: node.clone(),
             fault,
             draining: draining.clone(),
@@ -136,6 +160,11 @@ impl Running {
         self.recorder.as_ref()
     }
 
+    /// The site's users, tokens and API keys.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// The metrics, as `/metrics` shows them.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
@@ -155,8 +184,10 @@ impl Running {
     }
 
     /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
-    /// `server.drain`, what still runs then ends with UNAVAILABLE, the request log is written, the database closed.
+    /// `server.drain`, what still runs then ends with UNAVAILABLE, signals are delivered, the request log is written, the
+    /// database closed.
     pub async fn stop(mut self) -> Stopped {
+        let since = Instant::now();
         // A check that is under way must not have the last word.
         self.checks.abort();
         let _ = (&mut self.checks).await;
@@ -173,8 +204,18 @@ impl Running {
                 tracing::warn!("some connections did not close, leaving them");
             }
         }
+        // Before its task is aborted, which may be writing.
+        let uses = self.identity.keys.finish(AFTERMATH).await;
+        if uses > 0 {
+            tracing::error!(uses, "uses of api keys could not be written and are lost");
+        }
         for task in &self.tasks {
             task.abort();
+        }
+        let undelivered =
+            self.deliveries.drain(self.config.server.drain.saturating_sub(since.elapsed()).max(AFTERMATH)).await;
+        if undelivered > 0 {
+            tracing::error!(events = undelivered, "signals could not be delivered in time and are lost");
         }
         let lost = match &self.recorder {
             // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the
@@ -191,7 +232,7 @@ impl Running {
         let end = self.fault.get().map_or(State::Stopped, |why| State::Error(why.clone()));
         self.node.enter(end).await;
         self.db.close().await;
-        Stopped { cut, lost }
+        Stopped { cut, lost, undelivered }
     }
 
     /// Waits until every connection has closed, or no call was under way for a while: a peer that is gone without a word

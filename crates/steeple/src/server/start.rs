@@ -24,15 +24,19 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
-    auth::{Access, Authenticator},
+    auth::{self, Access, Identity},
+    cache::Cache,
     config::{Config, Environment},
+    context::Lent,
     db::{self, Db, migrate::Migration},
     error::Error,
     interceptor::{Entry, Pipeline, Shared},
+    login,
     method::Method,
     node::{self, About, Figures, Node, Served, State},
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
+    signal::Signals,
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -47,12 +51,16 @@ pub enum StartError {
     NotMigrated(Vec<String>),
     /// A migration failed, or the database refused to say which were applied.
     Migrate(String),
+    /// The keys of `[auth]` cannot be used.
+    Auth(String),
     /// A service could not be made.
     Service(String, Error),
     /// An address cannot be listened on.
     Listen(ListenError),
     /// Reflection cannot be built from the descriptors.
     Reflection(String),
+    /// The cache cannot be used as the configuration says.
+    Cache(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -68,7 +76,7 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) => f.write_str(error),
+            Self::Migrate(error) | Self::Auth(error) | Self::Cache(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -97,6 +105,7 @@ impl Server {
         let plan = Arc::new(Plan::of(&self, &config).map_err(StartError::Plan)?);
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
+        let identity = identity(&db, &config).await?;
 
         let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
         let http = http_listener(&config.server.http).await?;
@@ -120,14 +129,20 @@ impl Server {
         })
         .await;
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
+        let cache = match Cache::open(&config.cache, self.site.name, &metrics).await {
+            Ok(cache) => cache,
+            Err(error) => return Err(failed(&node, StartError::Cache(error)).await),
+        };
+        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        let receivers = self.site.received(&config.apps);
+        let receivers =
+            receivers.map(|(app, received)| (received.make)(setup(app, &lent, &identity, &config))).collect();
+        let deliveries = lent.signals.deliver(receivers);
         let made = stock_routes(&self, &plan, &config, &health)
-            .and_then(|routes| Ok((routes, self.shared(&plan, &config, &db, &metrics, recorder.clone())?)));
+            .and_then(|routes| Ok((routes, self.shared(&plan, &config, lent, &identity, &metrics, recorder.clone())?)));
         let (routes, made) = match made {
             Ok(made) => made,
-            Err(error) => {
-                node.enter(State::Error(error.to_string())).await;
-                return Err(error);
-            }
+            Err(error) => return Err(failed(&node, error).await),
         };
         let shared = shared.get_or_init(|| Arc::new(made)).clone();
 
@@ -136,7 +151,7 @@ impl Server {
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        let router = http::router(health.clone(), metrics.clone());
+        let router = http::router(health.clone(), metrics.clone()).merge(login::router(identity.login.clone()));
         let (site, sessions, draining) = (self.site, self.sessions, CancellationToken::new());
         let inside = Arc::new(Inside {
             grpc,
@@ -146,6 +161,7 @@ impl Server {
             plan,
             db,
             recorder,
+            identity,
             metrics,
             node,
             sessions,
@@ -155,7 +171,7 @@ impl Server {
             answering,
         });
         let router = router.merge(doors(&inside));
-        Ok(Running::serve(Parts { inside, incoming, http, router }).await)
+        Ok(Running::serve(Parts { inside, deliveries, incoming, http, router }).await)
     }
 
     /// What this server says of itself to the others.
@@ -183,7 +199,8 @@ impl Server {
         // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
-        record::migrations().into_iter().chain(node::migrations()).chain(apps).collect()
+        let own = record::migrations().into_iter().chain(auth::migrations()).chain(node::migrations());
+        own.chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
@@ -205,6 +222,10 @@ impl Server {
         };
         let new: Vec<_> = apps.into_iter().filter(is_new).collect();
         let applied = db::migrate::up(db, &all).await.map_err(|error| failed(&error))?;
+        // Each time, as Django does: a model may be new without a migration.
+        let models = self.site.apps.iter().flat_map(|app| &app.models).map(|rows| rows.model());
+        let filled = auth::refill(db, models.map(|model| (model.app, model.name))).await;
+        filled.map_err(|error| StartError::Migrate(format!("permissions of the models: {}", error.for_log())))?;
         if env != Environment::Production {
             for app in new {
                 // Another node may have been faster with the same tables; then their rows are its business.
@@ -224,7 +245,8 @@ impl Server {
         &self,
         plan: &Plan,
         config: &Arc<Config>,
-        db: &Db,
+        lent: Lent,
+        identity: &Identity,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
@@ -234,7 +256,7 @@ impl Server {
             max_send: server.max_send_message_bytes,
             compression: encodings(&server.compression),
         };
-        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, own: bool| {
+        let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, lingers: bool| {
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
@@ -242,14 +264,16 @@ impl Server {
                 wire,
                 handler,
                 recorded: !config.log.skips(&method.service, &method.name),
-                lingers: own,
+                lingers,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let mut handlers = handlers(&planned.found, db, config)?;
-            let own = planned.found.app == "steeple";
+            let setup = setup(planned.found.app, &lent, identity, config);
+            let mut handlers = handlers(&planned.found, &setup)?;
+            // Health watchers and reflection streams go on for ever.
+            let lingers = planned.found.app == "steeple" && !planned.found.native;
             for planned_method in &planned.methods {
                 let method = planned_method.method.clone();
                 let handler = handlers.remove(method.path.as_str());
@@ -258,7 +282,7 @@ impl Server {
                     return Err(StartError::Service(planned.found.name.to_owned(), error));
                 }
                 let access = planned_method.decision.access.clone();
-                catalog.insert(method.path.clone(), entry(method, access, handler, own));
+                catalog.insert(method.path.clone(), entry(method, access, handler, lingers));
             }
             if let Some(path) = handlers.keys().next() {
                 let error = Error::unimplemented(format!("it serves {path}, which its proto does not declare"));
@@ -266,14 +290,20 @@ impl Server {
             }
             if let Some(decision) = &planned.others {
                 let method = Arc::new(Method::other(&format!("/{}/*", planned.found.name)));
-                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, own));
+                stock.insert(planned.found.name.to_owned(), entry(method, decision.access.clone(), None, lingers));
             }
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
-        let authenticator = Authenticator::new(&config.auth);
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, db.clone(), config.calls.clone()))
+        let authenticator = identity.authenticator.clone();
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
+}
+
+/// Says to the others that this server did not start.
+async fn failed(node: &Node, error: StartError) -> StartError {
+    node.enter(State::Error(error.to_string())).await;
+    error
 }
 
 /// Console lines for people in development, for machines elsewhere, unless the configuration says.
@@ -296,16 +326,29 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
+/// What a service or a receiver of an app may have.
+fn setup(app: &'static str, lent: &Lent, identity: &Identity, config: &Arc<Config>) -> Setup {
+    let Lent { db, cache, signals, .. } = lent;
+    let (db, cache, signals) = (db.clone(), cache.clone(), signals.clone());
+    Setup { app, db, config: config.clone(), identity: identity.clone(), cache, signals }
+}
+
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, db: &Db, config: &Arc<Config>) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<&'static str, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
-    let service = make(&Setup { app: found.app, db: db.clone(), config: config.clone() }).map_err(failed)?;
+    let service = make(setup).map_err(failed)?;
     if service.name() != found.name {
         let made = service.name();
         return Err(failed(Error::internal(format!("its maker made {made} instead"))));
     }
     Ok(service.methods.into_iter().map(|method| (method.path, method.handler)).collect())
+}
+
+/// The site's users, tokens and keys.
+pub(crate) async fn identity(db: &Db, config: &Config) -> Result<Identity, StartError> {
+    let (development, production) = (config.env == Environment::Development, config.env == Environment::Production);
+    Identity::open(db, &config.auth, development, production).await.map_err(StartError::Auth)
 }
 
 /// Stock services, health and reflection: what is not ours goes through tonic's own router.
@@ -334,11 +377,8 @@ async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), Star
     let pending = db::migrate::pending(db, &all).await;
     let pending = pending.map_err(|error| StartError::Migrate(error.to_string()))?;
     let names: Vec<_> = pending.iter().map(|migration| format!("{}.{}", migration.app, migration.name)).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
     if env == Environment::Production {
-        return Err(StartError::NotMigrated(names));
+        return if names.is_empty() { Ok(()) } else { Err(StartError::NotMigrated(names)) };
     }
     for name in server.migrate(db, env).await? {
         tracing::info!(name, "migrated");

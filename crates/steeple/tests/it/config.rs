@@ -64,6 +64,8 @@ fn no_variables() -> [(String, String); 0] {
     []
 }
 
+const SECRET: &str = "a-secret-key-of-forty-eight-characters-and-more";
+
 // === sources ===
 
 #[test]
@@ -218,6 +220,17 @@ fn the_environment_is_not_chosen_in_a_file() {
 }
 
 #[test]
+fn the_secret_key_is_an_api_key_in_development_only() {
+    let site = || Site::new("[auth]\naccept_secret_key = true").variable("STEEPLE_AUTH__SECRET_KEY", SECRET);
+    assert!(site().loaded().auth.accept_secret_key);
+    for env in ["production", "test"] {
+        let problems = site().variable("STEEPLE_ENV", env).problems();
+        let want = "steeple.toml:2: auth.accept_secret_key: opens the site to whoever has its secret key; it works with STEEPLE_ENV=development only";
+        assert_eq!(problems, [want], "{env}");
+    }
+}
+
+#[test]
 fn labels_are_checked_against_the_apps_of_the_site() {
     let config = Site::new("[apps]\nenabled_apps = [\"crypto\", \"wallet\"]\n[settings.crypt]\na = 1").loaded();
     let problems: Vec<_> = config.check_labels(&["crypto", "wallets"]).iter().map(ToString::to_string).collect();
@@ -258,11 +271,12 @@ fn only_keys_that_may_be_secret_follow_references() {
 #[test]
 fn a_password_is_never_shown() {
     let config = Site::new("[database]\nurl = \"postgres://site:hunter2@db:5432/site?password=hunter2\"")
+        .variable("STEEPLE_CACHE__URL", "rediss://:hunter2@cache:6379/0")
         .variable("STEEPLE_SETTINGS__CRYPTO__KEY", "hunter2")
         .loaded();
     let shown = format!("{config:?} {config:#?} {:?} {}", config.database, config.redacted());
     assert!(!shown.contains("hunter2"), "{shown}");
-    assert!(shown.contains("db:5432/site"), "{shown}");
+    assert!(shown.contains("db:5432/site") && shown.contains("cache:6379/0"), "{shown}");
 
     let problems = Site::new("[database]\nurl = [\"hunter2\"]").load().unwrap_err();
     assert!(!format!("{problems} {problems:?}").contains("hunter2"), "{problems:?}");
@@ -361,6 +375,7 @@ fn the_default_file_changes_nothing_and_uncommented_every_key_is_accepted() {
     let config = Site::new(uncommented.as_str())
         .variable("SECRET_KEY", "a secret of the test that has 32 bytes")
         .file("keys/2026.pem", "a key")
+        .file("keys/redis-ca.pem", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
         .loaded();
     let mut set = toml::from_str::<toml::Table>(&uncommented).unwrap();
     set.remove("settings");
@@ -393,6 +408,7 @@ fn every_key_of_every_section_is_in_the_default_file() {
         ("database", fields(refusal_of(|config| &config.database, nonsense))),
         ("log", fields(refusal_of(|config| &config.log, nonsense))),
         ("calls", fields(toml::from_str::<steeple::interceptor::Config>(nonsense).unwrap_err())),
+        ("cache", fields(refusal_of(|config| &config.cache, nonsense))),
         ("apps", fields(refusal_of(|config| &config.apps, nonsense))),
     ];
     for (section, names) in sections {

@@ -41,18 +41,35 @@ where
     V: Future<Output = Result<Replies<Report>>> + Send + 'static,
 {
     let mut site = Site::new("trial", "0.0.0", DESCRIPTORS);
-    site.service("trial.v1.Trial", move |_| {
-        Ok(Service::new("trial.v1.Trial")
-            .unary("/trial.v1.Trial/Unary", unary.clone())
-            .server_streaming("/trial.v1.Trial/Spread", spread.clone())
-            .client_streaming("/trial.v1.Trial/Collect", collect.clone())
-            .bidirectional("/trial.v1.Trial/Exchange", async |_: Context, _: Streaming<Order>| {
-                unused::<Replies<Report>>()
-            })
-            .unary("/trial.v1.Trial/Nothing", async |_: Context, (): ()| unused::<()>())
-            .unary("/trial.v1.Trial/Old", async |_: Context, _: Order| unused::<Report>()))
-    });
+    site.service("trial.v1.Trial", move |_| Ok(service(unary.clone(), spread.clone(), collect.clone())));
     site
+}
+
+/// The service whose Unary is this, and whose other methods nobody calls.
+pub fn unary_only<U, W>(unary: U) -> Service
+where
+    U: Fn(Context, Order) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = Result<Report>> + Send + 'static,
+{
+    service(unary, no_spread, async |_: Context, _: Streaming<Order>| unused())
+}
+
+fn service<U, W, S, V, C, X>(unary: U, spread: S, collect: C) -> Service
+where
+    C: Fn(Context, Streaming<Order>) -> X + Clone + Send + Sync + 'static,
+    X: Future<Output = Result<Report>> + Send + 'static,
+    U: Fn(Context, Order) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = Result<Report>> + Send + 'static,
+    S: Fn(Context, Order) -> V + Clone + Send + Sync + 'static,
+    V: Future<Output = Result<Replies<Report>>> + Send + 'static,
+{
+    Service::new("trial.v1.Trial")
+        .unary("/trial.v1.Trial/Unary", unary)
+        .server_streaming("/trial.v1.Trial/Spread", spread)
+        .client_streaming("/trial.v1.Trial/Collect", collect)
+        .bidirectional("/trial.v1.Trial/Exchange", async |_: Context, _: Streaming<Order>| unused::<Replies<Report>>())
+        .unary("/trial.v1.Trial/Nothing", async |_: Context, (): ()| unused::<()>())
+        .unary("/trial.v1.Trial/Old", async |_: Context, _: Order| unused::<Report>())
 }
 
 fn unused<T>() -> Result<T> {

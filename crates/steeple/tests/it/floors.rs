@@ -87,6 +87,8 @@ fn place(name: &str) -> Option<usize> {
     let module = match name {
         "Code" | "Error" | "Result" => "error",
         "Db" => "db",
+        "Cache" => "cache",
+        "Signals" => "signal",
         "Context" => "context",
         "Service" => "service",
         "Interceptor" | "Next" | "Request" | "Response" => "interceptor",

@@ -34,7 +34,7 @@ async fn get(address: SocketAddr, path: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-async fn status(address: SocketAddr, path: &str) -> (u16, String) {
+pub async fn status(address: SocketAddr, path: &str) -> (u16, String) {
     let (head, body) = get(address, path).await;
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }

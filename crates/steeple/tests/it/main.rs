@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows test functions, and not what they share")]
 
+mod caches;
 mod databases;
 mod frames;
+mod lines;
 mod trial;
 
+mod access;
+mod api_keys;
+mod cache;
 mod calls;
 mod config;
 mod context;
@@ -16,11 +21,15 @@ mod floors;
 mod generated;
 mod health;
 mod interceptors;
+mod login;
 mod monitor;
 mod node;
 mod options;
 mod reflection;
 mod request_log;
+mod signals;
 mod start;
 mod stock;
+mod tokens;
+mod users;
 mod wire;

@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod bad_input;
 mod calls;
+mod keys;
 mod schema;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

@@ -59,8 +59,12 @@ macro_rules! version {
 version!(v1);
 version!(v1alpha);
 
-const OWN: [&str; 3] =
-    ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+const OWN: [&str; 4] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+    "steeple.auth.v1.AuthService",
+];
 
 #[tokio::test]
 async fn both_versions_list_all_that_is_served_and_each_other() {

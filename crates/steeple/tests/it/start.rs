@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait as _;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
-use steeple::{App, Config, Db, Error, Server, config::Environment, server::StartError};
+use steeple::{App, Config, Db, Error, Server, auth::Secret, config::Environment, server::StartError};
 
 use crate::trial;
 
@@ -51,7 +51,10 @@ async fn in_development_a_database_is_migrated_and_filled_once() {
 #[tokio::test]
 async fn in_production_an_old_database_stops_the_start_and_nothing_is_changed() {
     let folder = tempfile::tempdir().unwrap();
-    let config = trial::config(&folder, |config| config.env = Environment::Production);
+    let config = trial::config(&folder, |config| {
+        config.env = Environment::Production;
+        config.auth.secret_key = Some(Secret::new("a secret of this test, longer than 32 bytes"));
+    });
     let error = server().start(config.clone()).await.unwrap_err();
     let StartError::NotMigrated(pending) = &error else { panic!("{error:?}") };
     assert!(pending.contains(&"pets.0001_initial".to_owned()), "{pending:?}");

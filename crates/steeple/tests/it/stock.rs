@@ -192,5 +192,5 @@ async fn one_version_of_reflection_can_be_replaced_and_the_other_stays() {
     let asked = tokio_stream::once(v1alpha::ServerReflectionRequest::default());
     let mut theirs = v1alpha::server_reflection_client::ServerReflectionClient::new(channel.clone());
     theirs.server_reflection_info(asked).await.unwrap();
-    assert_eq!(crate::reflection::v1::services(channel).await.len(), 4);
+    assert_eq!(crate::reflection::v1::services(channel).await.len(), 5);
 }

@@ -41,11 +41,12 @@ async fn obey(order: &Order) -> Result<()> {
 }
 
 fn answer(cx: &Context, order: Order) -> Report {
-    Report {
-        text: if order.text == "id" { cx.request_id().to_string() } else { order.text },
-        count: 1,
-        filling: vec![7; order.bytes as usize],
-    }
+    let text = match order.text.as_str() {
+        "id" => cx.request_id().to_string(),
+        "who" => cx.user().map_or("nobody", |user| user.username.as_str()).to_owned(),
+        _ => order.text,
+    };
+    Report { text, count: 1, filling: vec![7; order.bytes as usize] }
 }
 
 impl v1::Trial for Trial {

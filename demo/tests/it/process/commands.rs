@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Process, command, get_coin, json, text, until};
 use crate::databases::Database;
 
-const COMMANDS: [&str; 8] = ["run", "migrate", "services", "methods", "logs", "stats", "doctor", "default-config"];
+const COMMANDS: [&str; 9] =
+    ["run", "migrate", "services", "methods", "token", "logs", "stats", "doctor", "default-config"];
 
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<_> =
@@ -57,6 +58,9 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "steeple_log.0002_request_stats",
         "steeple_log.0003_caller_stats",
         "steeple_log.0004_slow_calls",
+        "steeple_auth.0001_django_auth",
+        "steeple_auth.0002_secret",
+        "steeple_auth.0003_refresh_token",
         "steeple_node.0001_server_status",
         "crypto.0001_initial",
         "products.0001_initial",
@@ -161,7 +165,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
     let doctor = run(&database, &free);
     let checks: Vec<_> =
         doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(checks, ["configuration", "services", "database", "migrations", "grpc port"]);
+    assert_eq!(checks, ["configuration", "services", "database", "migrations", "cache", "grpc port"]);
     assert_eq!(keys(&doctor["checks"][0]), ["detail", "name", "verdict"]);
     assert!(doctor["checks"].as_array().unwrap().iter().all(|check| check["verdict"] == "ok"), "{doctor}");
 }

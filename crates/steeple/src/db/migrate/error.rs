@@ -8,7 +8,7 @@ use sea_orm::{DbBackend, DbErr};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MigrateError {
-    /// A migration failed, or could not be committed.
+    /// A migration failed, or could not be committed; or it refused, by [`DbErr::Migration`], before it changed anything.
     Failed {
         /// The app's label.
         app: &'static str,
@@ -47,6 +47,9 @@ impl MigrateError {
 impl fmt::Display for MigrateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Failed { app, name, cause: DbErr::Migration(why), .. } => {
+                write!(f, "migration {app}.{name} refuses: {why}")
+            }
             Self::Failed { app, name, backend, cause } if super::undoes(*backend) => {
                 write!(
                     f,

@@ -26,7 +26,7 @@ pub struct Past {
 pub(super) async fn exists(db: &Db) -> Result<bool, DbErr> {
     match db {
         Db::Pool(pool) => SchemaManager::new(pool).has_table(TABLE).await,
-        Db::Transaction(transaction) => SchemaManager::new(&**transaction).has_table(TABLE).await,
+        Db::Transaction(transaction) => SchemaManager::new(transaction.connection()).has_table(TABLE).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The data floor: connecting, transactions, migrations, models and their rows, on every database.
 
-mod coin;
+pub mod coin;
 mod connecting;
 mod migrations;
 mod reading;

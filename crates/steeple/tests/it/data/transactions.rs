@@ -10,7 +10,7 @@ use steeple::{
         migrate::{Migration, up},
     },
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::coin::Counter;
 use crate::databases::{Database, on_every_database};
@@ -159,6 +159,69 @@ on_every_database! {
         });
         assert!(task.await.expect_err("panics").is_panic());
         assert_eq!(sum(&db).await, 0);
+    }
+
+    async fn what_waits_for_the_commit_runs_after_it(database: Database) {
+        let db = counter(&database).await;
+        let (say, mut heard) = mpsc::unbounded_channel();
+        let later = |db: &Db, n: i64| {
+            let say = say.clone();
+            db.after_commit(move || say.send(n).expect("somebody listens"));
+        };
+        later(&db, 0);
+        assert_eq!(heard.try_recv(), Ok(0), "on the pool at once");
+        db.transaction(async |tx| {
+            later(&tx, 1);
+            tx.after_commit(|| panic!("on purpose"));
+            let undone = tx.transaction(async |tx| {
+                later(&tx, 2);
+                Err::<(), _>(DbErr::Custom("no".to_owned()))
+            });
+            undone.await.expect_err("rolls back");
+            tx.transaction(async |tx| {
+                later(&tx, 3);
+                add(&tx, 1).await
+            })
+            .await?;
+            later(&tx, 4);
+            assert!(heard.try_recv().is_err(), "nothing is committed yet");
+            Ok::<_, DbErr>(())
+        })
+        .await
+        .expect("commits");
+        let undone = db.transaction(async |tx| {
+            later(&tx, 5);
+            Err::<(), _>(DbErr::Custom("no".to_owned()))
+        });
+        undone.await.expect_err("rolls back");
+        drop(say);
+        let mut all = vec![];
+        while let Some(n) = heard.recv().await {
+            all.push(n);
+        }
+        assert_eq!(all, [1, 3, 4]);
+        assert_eq!(sum(&db).await, 1);
+    }
+
+    async fn what_waits_for_the_commit_may_not_hold_the_transaction(database: Database) {
+        let db = counter(&database).await;
+        let held = db.transaction(async |tx| {
+            add(&tx, 1).await?;
+            let itself = tx.clone();
+            tx.after_commit(move || drop(itself));
+            Ok::<_, DbErr>(())
+        });
+        let error = held.await.expect_err("cannot commit");
+        assert!(error.to_string().contains("outlived"), "{error}");
+        let left = db.transaction(async |tx| {
+            add(&tx, 10).await?;
+            let itself = tx.clone();
+            tx.after_commit(move || drop(itself));
+            std::future::pending::<Result<(), DbErr>>().await
+        });
+        tokio::time::timeout(Duration::from_millis(50), left).await.expect_err("left");
+        db.transaction(async |tx| add(&tx, 2).await).await.expect("the lock is free again");
+        assert_eq!(sum(&db).await, 2);
     }
 
     async fn writers_take_turns(database: Database) {

@@ -1,0 +1,117 @@
+//! API keys: long-lived credentials of programs, each on behalf of a user and for no more than its scopes.
+//!
+//! [`ApiKeys`] takes the text that a caller presents and gives the [`ApiKey`], or the error that refuses it: from a small
+//! cache ([`ApiKeys::known`]) or the table ([`ApiKeys::find`]). It makes, lists, revokes and rotates keys, and counts
+//! their uses in memory, written behind as `request_count = request_count + n`.
+//!
+//! A change made through it counts at once in this process, and within `auth.api_key_cache` in others. Expiry is judged
+//! at each use. A caller is never told why a key was refused; the log is.
+//!
+//! Must never: keep, log or show the text of a key beyond its prefix, write SQL on the way of a call whose key is known,
+//! or lose a use while the database answers.
+
+mod changes;
+mod key;
+mod lookup;
+mod owner;
+mod scopes;
+mod site_key;
+pub(super) mod table;
+mod text;
+mod uses;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use lookup::Lookup;
+use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
+use uses::Ledger;
+
+pub(crate) use owner::Owner;
+pub use {
+    changes::{NewApiKey, NewKey},
+    key::ApiKey,
+    scopes::Scopes,
+    site_key::SiteKey,
+    table::KeyType,
+    text::{KeyText, Prefix},
+};
+
+/// The table of keys, as a SeaORM entity without the column of the hash.
+pub mod entity {
+    pub use super::table::{ActiveModel, Column, Entity, Model, PrimaryKey, Relation};
+}
+
+/// The table of keys as a model, for whoever shows rows.
+pub fn model() -> Arc<dyn ModelRows> {
+    Arc::new(Rows::<entity::Entity>::new("steeple").choices::<KeyType>("key_type"))
+}
+
+use super::Config;
+use crate::{
+    db::Db,
+    error::Result,
+    model::{ModelRows, Rows},
+};
+
+/// The keys of a site. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiKeys(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    lookup: Lookup,
+    ledger: Arc<Ledger>,
+}
+
+impl ApiKeys {
+    /// The keys in this database; how long they are remembered says `api_key_cache`.
+    pub fn new(db: Db, config: &Config) -> Self {
+        let ledger = Arc::new(Ledger::default());
+        let lookup = Lookup::new(db.clone(), config.api_key_cache, ledger.clone());
+        Self(Arc::new(Inner { db, lookup, ledger }))
+    }
+
+    /// The key with this text, without waiting. `None`: ask [`find`](Self::find).
+    pub fn known(&self, text: &str) -> Option<Result<Arc<ApiKey>>> {
+        self.0.lookup.known(text)
+    }
+
+    /// The key with this text. Questions for one key at the same time are one query.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for a key that is malformed, unknown, revoked, turned off or expired: the caller reads the same
+    /// sentence for each. Whether its user is active is not looked at here. UNAVAILABLE while the database is away.
+    pub async fn find(&self, text: &str) -> Result<Arc<ApiKey>> {
+        self.0.lookup.find(text).await
+    }
+
+    /// Counts one use: in memory, without waiting.
+    pub fn used(&self, key: &ApiKey) {
+        key.count_use();
+    }
+
+    /// Writes the uses that are not written yet.
+    ///
+    /// # Errors
+    /// What the database says; what could not be written is kept.
+    pub async fn flush(&self) -> Result<(), DbErr> {
+        self.0.ledger.flush(&self.0.db).await
+    }
+
+    /// Writes uses every second, until `stop`: a task of the server.
+    pub(crate) async fn keep_written(self, stop: CancellationToken) {
+        self.0.ledger.keep_written(&self.0.db, stop).await;
+    }
+
+    /// Writes the last uses, trying again while the database is away. How many are lost when `patience` is over.
+    pub async fn finish(&self, patience: Duration) -> u64 {
+        self.0.ledger.finish(&self.0.db, patience).await
+    }
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeys").finish_non_exhaustive()
+    }
+}

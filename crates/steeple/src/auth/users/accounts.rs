@@ -1,0 +1,232 @@
+//! Accounts: made, found, changed and deleted.
+
+use sea_orm::{
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, SqlErr, sea_query::SimpleExpr,
+};
+
+use super::{Users, names};
+use crate::{
+    auth::{
+        Secret,
+        password::Encoded,
+        tables::{user, user_group, user_permission},
+    },
+    clock,
+    error::{Error, Result},
+};
+
+/// A user to be made: active, and otherwise with nothing.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// What they log in with.
+    pub username: String,
+    /// May be empty.
+    pub email: String,
+    /// `None`: they cannot log in by password.
+    pub password: Option<Secret>,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// May use the admin.
+    pub is_staff: bool,
+    /// Has every permission.
+    pub is_superuser: bool,
+    /// May log in.
+    pub is_active: bool,
+}
+
+impl Default for NewUser {
+    fn default() -> Self {
+        Self {
+            username: String::new(),
+            email: String::new(),
+            password: None,
+            first_name: String::new(),
+            last_name: String::new(),
+            is_staff: false,
+            is_superuser: false,
+            is_active: true,
+        }
+    }
+}
+
+/// What users may change of themselves; `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Profile {
+    /// Another address, or none when empty.
+    pub email: Option<String>,
+    /// Another first name, or none when empty.
+    pub first_name: Option<String>,
+    /// Another last name, or none when empty.
+    pub last_name: Option<String>,
+}
+
+impl Users {
+    /// Makes a user. Whether the password is easily guessed is not looked at: see
+    /// [`weaknesses`](crate::auth::password::weaknesses).
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for names as Django would not have them, ALREADY_EXISTS for a username that is taken.
+    pub async fn create(&self, new: NewUser) -> Result<user::Model> {
+        let username = names::username(&new.username)?;
+        let email = names::email(&new.email)?;
+        let first_name = names::plain("first_name", &new.first_name)?.to_owned();
+        let last_name = names::plain("last_name", &new.last_name)?.to_owned();
+        let password = match &new.password {
+            Some(password) => self.hash(password.expose()).await?,
+            None => Encoded::unusable()?,
+        };
+        let row = user::ActiveModel {
+            password: Set(password),
+            last_login: Set(None),
+            is_superuser: Set(new.is_superuser),
+            username: Set(username.clone()),
+            first_name: Set(first_name),
+            last_name: Set(last_name),
+            email: Set(email),
+            is_staff: Set(new.is_staff),
+            is_active: Set(new.is_active),
+            date_joined: Set(clock::now()),
+            ..Default::default()
+        };
+        let made = row.insert(&self.db).await.map_err(|error| match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Error::already_exists("user", &username).because(error),
+            _ => error.into(),
+        })?;
+        // It may have been asked for, and known not to be.
+        self.forget(made.id.into());
+        Ok(made)
+    }
+
+    /// The user with this username, active or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn by_username(&self, username: &str) -> Result<Option<user::Model>> {
+        let Some(name) = names::sought(username) else { return Ok(None) };
+        Ok(user::Entity::find().filter(user::Column::Username.eq(name)).one(&self.db).await?)
+    }
+
+    /// The user with this id, active or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn by_id(&self, id: i64) -> Result<Option<user::Model>> {
+        let Ok(id) = i32::try_from(id) else { return Ok(None) };
+        Ok(user::Entity::find_by_id(id).one(&self.db).await?)
+    }
+
+    /// At most `limit` users with ids above `after`, active or not, in the order of their ids.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn list(&self, after: i64, limit: u64) -> Result<Vec<user::Model>> {
+        let users = user::Entity::find().filter(user::Column::Id.gt(after)).order_by_asc(user::Column::Id).limit(limit);
+        Ok(users.all(&self.db).await?)
+    }
+
+    /// Gives a user another password; `None`: they cannot log in by password any more.
+    ///
+    /// # Errors
+    /// NOT_FOUND; INVALID_ARGUMENT for a password that is empty or too long.
+    pub async fn set_password(&self, id: i64, password: Option<&str>) -> Result<()> {
+        let encoded = match password {
+            Some(password) => self.hash(password).await?,
+            None => Encoded::unusable()?,
+        };
+        self.change(id, [(user::Column::Password, SimpleExpr::value(encoded))]).await
+    }
+
+    /// Lets a user in, or shuts them out: who is not active has no permission and no valid credential.
+    ///
+    /// # Errors
+    /// NOT_FOUND.
+    pub async fn set_active(&self, id: i64, active: bool) -> Result<()> {
+        self.change(id, [(user::Column::IsActive, active.into())]).await
+    }
+
+    /// Makes a user staff, or no longer.
+    ///
+    /// # Errors
+    /// NOT_FOUND.
+    pub async fn set_staff(&self, id: i64, staff: bool) -> Result<()> {
+        self.change(id, [(user::Column::IsStaff, staff.into())]).await
+    }
+
+    /// Makes a user a superuser, or no longer.
+    ///
+    /// # Errors
+    /// NOT_FOUND.
+    pub async fn set_superuser(&self, id: i64, superuser: bool) -> Result<()> {
+        self.change(id, [(user::Column::IsSuperuser, superuser.into())]).await
+    }
+
+    /// Changes what users may change of themselves; gives the user as they are then.
+    ///
+    /// # Errors
+    /// NOT_FOUND; INVALID_ARGUMENT for an address or a name that cannot be kept.
+    pub async fn set_profile(&self, id: i64, profile: &Profile) -> Result<user::Model> {
+        let mut changes = Vec::new();
+        if let Some(text) = &profile.email {
+            changes.push((user::Column::Email, names::email(text)?.into()));
+        }
+        let named = [
+            (user::Column::FirstName, "first_name", &profile.first_name),
+            (user::Column::LastName, "last_name", &profile.last_name),
+        ];
+        for (column, field, text) in named {
+            if let Some(text) = text {
+                changes.push((column, names::plain(field, text)?.into()));
+            }
+        }
+        if !changes.is_empty() {
+            self.change(id, changes).await?;
+        }
+        self.by_id(id).await?.ok_or_else(|| Error::not_found("user", id))
+    }
+
+    async fn change(&self, id: i64, changes: impl IntoIterator<Item = (user::Column, SimpleExpr)>) -> Result<()> {
+        self.must_exist(id).await?;
+        let mut update = user::Entity::update_many().filter(user::Column::Id.eq(id));
+        for (column, value) in changes {
+            update = update.col_expr(column, value);
+        }
+        update.exec(&self.db).await?;
+        self.forget(id);
+        Ok(())
+    }
+
+    /// MySQL counts no row as changed when it was so before; so this is asked apart.
+    pub(super) async fn must_exist(&self, id: i64) -> Result<i32> {
+        let not_found = || Error::not_found("user", id);
+        let key = i32::try_from(id).map_err(|_| not_found())?;
+        let found: Option<i32> =
+            user::Entity::find_by_id(key).select_only().column(user::Column::Id).into_tuple().one(&self.db).await?;
+        found.ok_or_else(not_found)
+    }
+
+    /// Deletes a user with what they were given. `false`: there was none. Prefer [`set_active`](Self::set_active): rows
+    /// of other tables may refer to them.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION when rows of other tables refer to the user; then nothing is deleted.
+    pub async fn delete(&self, id: i64) -> Result<bool> {
+        let Ok(key) = i32::try_from(id) else { return Ok(false) };
+        let deleted = self
+            .db
+            .transaction(async |tx| {
+                user_group::Entity::delete_many().filter(user_group::Column::UserId.eq(key)).exec(&tx).await?;
+                user_permission::Entity::delete_many()
+                    .filter(user_permission::Column::UserId.eq(key))
+                    .exec(&tx)
+                    .await?;
+                let deleted = user::Entity::delete_by_id(key).exec(&tx).await?;
+                Ok::<_, Error>(deleted.rows_affected > 0)
+            })
+            .await?;
+        self.forget(id);
+        Ok(deleted)
+    }
+}
