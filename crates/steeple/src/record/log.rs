@@ -38,6 +38,7 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
     sea_query::{Alias, Expr, ExprTrait as _, SimpleExpr},
 };
+use tonic::Code;
 use uuid::Uuid;
 
 pub use self::{
@@ -45,7 +46,7 @@ pub use self::{
     tail::{News, Tail},
 };
 use super::{
-    State, stats,
+    State, code_name, stats,
     table::{Column, Entity, Model},
 };
 use crate::{
@@ -74,6 +75,7 @@ pub struct RequestLog {
     service: Option<String>,
     method: Option<String>,
     request_id: Option<String>,
+    code: Option<Code>,
     limit: u64,
 }
 
@@ -93,6 +95,7 @@ impl RequestLog {
             service: None,
             method: None,
             request_id: None,
+            code: None,
             limit: DEFAULT_LIMIT,
         }
     }
@@ -258,6 +261,13 @@ impl RequestLog {
         }
         if let Some(method) = &self.method {
             condition = condition.add(Column::MethodName.eq(method.as_str()));
+        }
+        if let Some(code) = self.code {
+            condition = if sqlite {
+                condition.add(Expr::col(Alias::new("code")).eq(code as i16))
+            } else {
+                condition.add(Column::GrpcStatusCode.eq(code_name(code)))
+            };
         }
         if let Some(id) = &self.request_id {
             condition = condition.add(Column::RequestId.eq(id.as_str()));

@@ -8,10 +8,7 @@ use sea_orm::{
 use tonic::Code;
 
 use super::{Column, Entity, RequestLog, RequestLogRow};
-use crate::{
-    Db,
-    record::{State, code_name},
-};
+use crate::{Db, record::State};
 
 /// The index on durations begins here, in microseconds: what is quicker is nobody's concern. The migration says the same.
 const SLOW: &str = "duration_us >= 100000";
@@ -45,7 +42,7 @@ impl RequestLog {
     /// Calls that ended with this code.
     pub fn by_code(self, code: Code) -> Self {
         // The state comes with it because that one has an index.
-        self.by_status(State::of(code)).only(Column::GrpcStatusCode.eq(code_name(code)))
+        Self { code: Some(code), ..self.by_status(State::of(code)) }
     }
 
     /// Failed calls whose error text has this in it, taken literally. Letter case counts, but on SQLite.
@@ -81,8 +78,7 @@ impl RequestLog {
             .order_by_desc(Column::Id)
             .limit(size)
             .offset(number.saturating_sub(1).saturating_mul(size))
-            .all(db)
-            .await?;
+            .all(db);
         let some = Query::select()
             .column(Column::Id)
             .from(Entity)
@@ -93,7 +89,9 @@ impl RequestLog {
             .expr_as(Expr::cust("COUNT(*)"), Alias::new("found"))
             .from_subquery(some, Alias::new("some"))
             .to_owned();
-        let found = match db.query_one_raw(db.backend().build(&count)).await? {
+        // Each on a connection of its own: a deep page takes as long as the count.
+        let (rows, found) = tokio::try_join!(rows, db.query_one_raw(db.backend().build(&count)))?;
+        let found = match found {
             Some(row) => u64::try_from(row.try_get::<i64>("", "found")?).unwrap_or_default(),
             None => 0,
         };
