@@ -30,7 +30,7 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`node`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`node`], [`bus`], [`centrifugo`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
 //! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
@@ -48,7 +48,9 @@ pub mod db;
 pub mod model;
 
 pub mod auth;
+pub mod bus;
 pub mod cache;
+pub mod centrifugo;
 pub mod method;
 pub mod node;
 pub mod record;
@@ -78,7 +80,7 @@ pub use error::{Code, Error, Result};
 pub use interceptor::{Interceptor, Next, Request, Response};
 pub use model::Fixed;
 pub use server::Server;
-pub use service::Service;
+pub use service::{ReadOnlyService, Service};
 pub use signal::Signals;
 pub use stream::{Replies, Streaming};
 

@@ -6,13 +6,17 @@
 //!
 //! Must never: make a status itself; a method's error leaves as `Err`.
 
-use std::{fmt, future::Future, sync::Arc};
+mod read_only;
+
+use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 
 use http::HeaderMap;
 use prost::Message;
 use tonic::{Status, body::Body, codec::EnabledCompressionEncodings, metadata::MetadataMap, server::Grpc};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
+
+pub use self::read_only::ReadOnlyService;
 
 use crate::{
     Context,
@@ -48,7 +52,7 @@ impl Wire {
 }
 
 pub(crate) struct ServiceMethod {
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     pub handler: Handler,
 }
 
@@ -70,7 +74,7 @@ impl Service {
     }
 
     /// Adds a method: one message in, one out. `path` is the wire's: `/crypto.CryptoService/GetCoin`.
-    pub fn unary<Req, Res, F, W>(self, path: &'static str, method: F) -> Self
+    pub fn unary<Req, Res, F, W>(self, path: impl Into<Cow<'static, str>>, method: F) -> Self
     where
         Req: Message + Default + 'static,
         Res: Message + Default + 'static,
@@ -91,7 +95,7 @@ impl Service {
     }
 
     /// Adds a method: many messages in, one out.
-    pub fn client_streaming<Req, Res, F, W>(self, path: &'static str, method: F) -> Self
+    pub fn client_streaming<Req, Res, F, W>(self, path: impl Into<Cow<'static, str>>, method: F) -> Self
     where
         Req: Message + Default + 'static,
         Res: Message + Default + 'static,
@@ -112,7 +116,7 @@ impl Service {
     }
 
     /// Adds a method: one message in, many out.
-    pub fn server_streaming<Req, Res, F, W>(self, path: &'static str, method: F) -> Self
+    pub fn server_streaming<Req, Res, F, W>(self, path: impl Into<Cow<'static, str>>, method: F) -> Self
     where
         Req: Message + Default + 'static,
         Res: Message + Default + 'static,
@@ -133,7 +137,7 @@ impl Service {
     }
 
     /// Adds a method: many messages in, many out.
-    pub fn bidirectional<Req, Res, F, W>(self, path: &'static str, method: F) -> Self
+    pub fn bidirectional<Req, Res, F, W>(self, path: impl Into<Cow<'static, str>>, method: F) -> Self
     where
         Req: Message + Default + 'static,
         Res: Message + Default + 'static,
@@ -155,21 +159,21 @@ impl Service {
 
     fn method<W>(
         mut self,
-        path: &'static str,
+        path: impl Into<Cow<'static, str>>,
         handler: impl Fn(Context, http::Request<Body>, Wire) -> W + Send + Sync + 'static,
     ) -> Self
     where
         W: Future<Output = Result<Response>> + Send + 'static,
     {
         let handler: Handler = Arc::new(move |cx, http, wire| Box::pin(handler(cx, http, wire)));
-        self.methods.push(ServiceMethod { path, handler });
+        self.methods.push(ServiceMethod { path: path.into(), handler });
         self
     }
 }
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let methods: Vec<_> = self.methods.iter().map(|method| method.path).collect();
+        let methods: Vec<_> = self.methods.iter().map(|method| &method.path).collect();
         f.debug_struct("Service").field("name", &self.name).field("methods", &methods).finish()
     }
 }

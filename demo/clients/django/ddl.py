@@ -1,7 +1,7 @@
 """Prints the statements that make Django's tables of users and its history as its last migrations leave them, for the
 database that DJANGO_DATABASE_URL names; only the kind of it matters, nothing is written there.
 
-The three kept files are crates/steeple/src/auth/tables/*.sql; test_tables.py holds them to this."""
+The three kept files are crates/steeple/src/auth/tables/*.sql; test_shared.py holds them to this."""
 
 import os
 import sys

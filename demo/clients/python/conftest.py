@@ -48,4 +48,10 @@ def own_site(tmp_path):
 
 @pytest.fixture()
 def stub(site, crypto):
+    """Of a user, by their API key."""
+    return crypto.Stub(site.keyed)
+
+
+@pytest.fixture()
+def anonymous(site, crypto):
     return crypto.Stub(site.channel)

@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+import secrets
 import signal
 import socket
 import subprocess
 import time
+from typing import NamedTuple
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,6 +25,31 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class Call(NamedTuple):
+    """What a call is made with."""
+
+    method: str
+    timeout: float | None
+    metadata: list
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class Key(grpc.UnaryUnaryClientInterceptor):
+    """Sends an API key with every call."""
+
+    def __init__(self, key):
+        self.key = key
+
+    def intercept_unary_unary(self, continuation, details, request):
+        metadata = [*(details.metadata or ()), ("x-api-key", self.key)]
+        call = Call(
+            details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
+        )
+        return continuation(call, request)
+
+
 class Site:
     """A running demo. Its folder holds the database and what it wrote to the console."""
 
@@ -35,6 +62,7 @@ class Site:
             "STEEPLE_SERVER__GRPC": self.address,
             "STEEPLE_SERVER__HTTP": f"127.0.0.1:{free_port()}",
             "STEEPLE_DATABASE__URL": f"sqlite://{folder / 'demo.sqlite3'}",
+            "STEEPLE_SUPERUSER_PASSWORD": secrets.token_urlsafe(),
         }
         self.asked_to_end = False
         self.output = folder / "output.txt"
@@ -44,6 +72,7 @@ class Site:
             )
         self.channel = grpc.insecure_channel(self.address)
         self.wait_until_serving()
+        self.keyed = grpc.intercept_channel(self.channel, Key(self.key("tester")))
 
     def wait_until_serving(self):
         health = health_pb2_grpc.HealthStub(self.channel)
@@ -58,6 +87,11 @@ class Site:
                 pass
             assert time.monotonic() < until, f"the demo does not serve:\n{self.output.read_text()}"
             time.sleep(0.05)
+
+    def key(self, username):
+        """A new API key of a new superuser."""
+        self.command("createsuperuser", "--username", username, "--email", "", "--noinput")
+        return self.command("apikeys", "create", "--user", username, "--name", "tests")["key"]
 
     def terminate(self):
         """Asks it to end, as an orchestrator does. Once: asked twice, it leaves without draining."""

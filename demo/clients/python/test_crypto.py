@@ -57,6 +57,25 @@ def test_coins_are_searched_by_symbol_and_name(stub, crypto):
     assert not stub.SearchCoins(crypto.pb.SearchCoinsRequest(query="%")).coins
 
 
+def test_who_is_not_logged_in_may_look_at_coins_and_not_at_wallets(anonymous, crypto):
+    assert anonymous.GetCoin(crypto.pb.GetCoinRequest(symbol="BTC")).success
+    assert anonymous.ListCoins(crypto.pb.ListCoinsRequest()).coins
+    assert anonymous.SearchCoins(crypto.pb.SearchCoinsRequest(query="bitcoin")).coins
+    wallet = {"wallet_id": 1, "amount": "1"}
+    for call, request in [
+        (anonymous.GetWallet, crypto.pb.GetWalletRequest(owner="alice", symbol="BTC")),
+        (anonymous.ListWallets, crypto.pb.ListWalletsRequest()),
+        (anonymous.Deposit, crypto.pb.DepositRequest(**wallet)),
+        (anonymous.Withdraw, crypto.pb.WithdrawRequest(**wallet)),
+        (anonymous.Transfer, crypto.pb.TransferRequest(from_wallet_id=1, to_wallet_id=2, amount="1")),
+    ]:
+        assert failure(call, request)[0] == grpc.StatusCode.UNAUTHENTICATED
+    # A key that is wrong is not no key, where anyone may call neither.
+    wrong = [("x-api-key", "stp_wrong")]
+    code, sentence, _ = failure(anonymous.GetCoin, crypto.pb.GetCoinRequest(symbol="BTC"), metadata=wrong)
+    assert (code, sentence) == (grpc.StatusCode.UNAUTHENTICATED, "the api key is not valid")
+
+
 def test_wallets_are_listed_with_their_coin(stub, crypto):
     wallets = stub.ListWallets(crypto.pb.ListWalletsRequest(owner="carol", funded=True)).wallets
     assert {(each.owner, each.symbol) for each in wallets} == {

@@ -21,10 +21,12 @@ pub mod orders {
     pub mod grpc_services;
     pub mod input;
     pub mod life;
+    pub mod mail_out;
     pub mod migrations {
         pub mod m0001_initial;
     }
     pub mod models {
+        pub mod mail;
         pub mod order;
         pub mod order_line;
     }
@@ -36,6 +38,7 @@ pub mod products {
     pub mod demo_data;
     pub mod grpc_services;
     pub mod input;
+    pub mod lookup;
     pub mod migrations {
         pub mod m0001_initial;
     }
@@ -44,4 +47,18 @@ pub mod products {
         pub mod product;
     }
     pub mod stock;
+}
+pub mod users {
+    pub mod app;
+    pub mod convert;
+    pub mod demo_data;
+    pub mod grpc_services;
+    pub mod input;
+    pub mod migrations {
+        pub mod m0001_initial;
+    }
+    pub mod models {
+        pub mod profile;
+    }
+    pub mod profiles;
 }

@@ -3,12 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod access;
 mod coins;
 #[path = "../../../crates/steeple/tests/it/databases.rs"]
 mod databases;
+mod people;
 mod process;
 mod refused;
 mod shop;
 mod site;
+mod statements;
 mod transfers;
 mod wallets;

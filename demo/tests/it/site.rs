@@ -1,20 +1,64 @@
 //! A running demo over one test's database, and a client that is connected to it.
 
+use std::sync::Arc;
+
 use demo::pb::crypto::{GetWalletRequest, Wallet, crypto_service_client::CryptoServiceClient};
 use steeple::{
-    Fixed,
+    Fixed, User,
+    auth::{
+        NewUser,
+        api_key::{NewApiKey, Scopes},
+    },
     config::{Config, Environment},
     record::config::ConsoleLines,
     server::Running,
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
 
 use crate::databases::Database;
 
+/// A channel whose calls are made with a credential.
+pub type Identified = InterceptedService<Channel, Credential>;
+
+/// Sends an API key or a token; or nothing, when there is none.
+#[derive(Debug, Clone, Default)]
+pub struct Credential(Option<(&'static str, MetadataValue<Ascii>)>);
+
+impl Credential {
+    pub fn key(text: &str) -> Self {
+        Self(Some(("x-api-key", text.parse().expect("a key is ASCII"))))
+    }
+
+    pub fn token(text: &str) -> Self {
+        Self(Some(("authorization", format!("Bearer {text}").parse().expect("a token is ASCII"))))
+    }
+
+    /// This channel, with the credential.
+    pub fn on(self, channel: Channel) -> Identified {
+        InterceptedService::new(channel, self)
+    }
+}
+
+impl Interceptor for Credential {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some((name, value)) = &self.0 {
+            request.metadata_mut().insert(*name, value.clone());
+        }
+        Ok(request)
+    }
+}
+
 pub struct Site {
-    running: Running,
+    pub running: Running,
+    /// Of somebody who is not logged in.
     pub channel: Channel,
-    pub client: CryptoServiceClient<Channel>,
+    /// Of a user who has nothing but an account.
+    pub client: CryptoServiceClient<Identified>,
     // Dropped last: the database goes away when nobody is connected any more.
     _database: Database,
 }
@@ -29,7 +73,35 @@ impl Site {
         let running = demo::server().start(config).await.expect("the demo starts");
         let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address is an authority");
         let channel = endpoint.connect().await.expect("it is listening");
-        Self { running, client: CryptoServiceClient::new(channel.clone()), channel, _database: database }
+        let client = CryptoServiceClient::new(Credential::default().on(channel.clone()));
+        let mut site = Self { running, client, channel, _database: database };
+        let tester = site.user("tester", NewUser::default(), &[]).await;
+        site.client = CryptoServiceClient::new(site.with_key(tester.id, &["*"]).await);
+        site
+    }
+
+    /// A new user with this name, who was given these permissions.
+    pub async fn user(&self, username: &str, new: NewUser, permissions: &[&str]) -> Arc<User> {
+        let users = &self.running.identity().users;
+        let id = users.create(NewUser { username: username.into(), ..new }).await.expect("a new name").id.into();
+        for permission in permissions {
+            users.grant(id, permission).await.expect("a permission of the demo");
+        }
+        users.active(id).await.expect("the database is there").expect("new users are active")
+    }
+
+    /// A channel of a user who has logged in.
+    pub async fn logged_in(&self, user: &User) -> Identified {
+        let pair = self.running.identity().tokens.issue(user).await.expect("a user gets tokens");
+        Credential::token(pair.access.expose()).on(self.channel.clone())
+    }
+
+    /// A channel with an API key of a user.
+    pub async fn with_key(&self, user_id: i64, scopes: &[&str]) -> Identified {
+        let scopes = Scopes::read(scopes).expect("scopes");
+        let new = NewApiKey { scopes, ..NewApiKey::new(user_id, "tests") };
+        let key = self.running.identity().keys.create(new).await.expect("an active user");
+        Credential::key(key.text.expose()).on(self.channel.clone())
     }
 
     pub async fn wallet(&self, owner: &str, symbol: &str) -> Wallet {

@@ -30,7 +30,7 @@ use crate::{
     db::{Db, migrate::Migration},
     error::Result,
     model::{ModelRows, Registered},
-    service::Service,
+    service::{ReadOnlyService, Service},
     signal::Receiver,
 };
 use sea_orm_migration::MigrationTrait;
@@ -49,6 +49,7 @@ pub struct App {
     pub(crate) first_call: Option<(&'static str, &'static str)>,
     pub(crate) access: Vec<(Cow<'static, str>, Access)>,
     pub(crate) receivers: Vec<Received>,
+    pub(crate) auth_required: Vec<Cow<'static, str>>,
     pub(crate) after: Vec<&'static str>,
 }
 
@@ -81,6 +82,7 @@ impl App {
             first_call: None,
             access: vec![],
             receivers: vec![],
+            auth_required: vec![],
             after: vec![],
         }
     }
@@ -112,6 +114,14 @@ impl App {
     ) -> Self {
         self.services.push(Registration { service, implementation, at, make: Arc::new(make) });
         self
+    }
+
+    /// Adds a service that is made from a model and its proto, see [`ReadOnlyService`].
+    pub fn read_only(self, service: ReadOnlyService) -> Self {
+        let name = service.name();
+        self.service(name, "steeple::ReadOnlyService", "App::read_only", move |setup| {
+            service.make(setup.app, &setup.descriptors)
+        })
     }
 
     /// Notes what discovery looked at and left, for the start-up report.
@@ -194,6 +204,25 @@ impl App {
         };
         self.receivers.push(Received { event: type_name::<E>(), receiver: name, make: Arc::new(make) });
         self
+    }
+}
+
+impl App {
+    /// Promises that every method of these services is for callers who are logged in: `orders.OrderService`, or `*`. In
+    /// them [`Context::require_user`](crate::Context::require_user) never fails. A rule for single methods may ask for
+    /// more; whatever would open one to all, here or in the configuration, stops the start.
+    ///
+    /// ```
+    /// use steeple::{Access, App};
+    ///
+    /// pub fn app(app: App) -> App {
+    ///     app.auth_required("orders.OrderService").access("orders.OrderService/ListAll", Access::Staff)
+    /// }
+    /// ```
+    pub fn auth_required(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
+        let methods = methods.into();
+        self.auth_required.push(methods.clone());
+        self.access(methods, Access::Authenticated)
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a service may have when it is made, and a receiver when it runs.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
 use crate::{
     auth::Identity,
+    bus::Bus,
     cache::Cache,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     error::{Error, Result},
@@ -43,6 +45,10 @@ pub struct Setup {
     pub(crate) identity: Identity,
     pub(crate) cache: Cache,
     pub(crate) signals: Signals,
+    pub(crate) bus: Bus,
+    pub(crate) centrifugo: Option<Centrifugo>,
+    /// The site's, for services that are made of them.
+    pub(crate) descriptors: Arc<[Cow<'static, [u8]>]>,
 }
 
 impl Setup {
@@ -74,6 +80,16 @@ impl Setup {
     /// Where events are sent outside of calls; within one, see [`Context::signal`](crate::Context::signal).
     pub fn signals(&self) -> &Signals {
         &self.signals
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The app's own section of the configuration, `[settings.<app>]`, typed.

@@ -38,6 +38,8 @@ impl Rule {
 pub struct Policy {
     rules: Vec<Rule>,
     default: Option<Access>,
+    /// What must be closed to those who are nobody, by app.
+    closed: Vec<(&'static str, Pattern)>,
     problems: Vec<String>,
 }
 
@@ -56,8 +58,8 @@ pub type Named<'a> = (&'a str, &'a str, &'a str);
 impl Policy {
     /// The rules that the configuration has.
     pub fn new(config: &Config) -> Self {
-        let mut policy =
-            Self { rules: vec![], default: config.require_auth.then_some(Access::Authenticated), problems: vec![] };
+        let default = config.require_auth.then_some(Access::Authenticated);
+        let mut policy = Self { rules: vec![], default, closed: vec![], problems: vec![] };
         for text in &config.public_methods {
             policy.add(Rank::Configuration, None, text, Access::Public, "auth.public_methods".to_owned());
         }
@@ -67,6 +69,12 @@ impl Policy {
     /// Adds what an app says of its own services. `*` is all of them.
     pub fn app(&mut self, label: &'static str, pattern: &str, access: Access) {
         self.add(Rank::Code, Some(label), pattern, access, format!("app {label}"));
+    }
+
+    /// Adds a promise of an app: no method of these of its own services is public.
+    pub fn auth_required(&mut self, label: &'static str, pattern: &str) {
+        // One that cannot be read is told as a rule, which it is too.
+        self.closed.extend(Pattern::read(pattern).ok().map(|pattern| (label, pattern)));
     }
 
     /// Adds what Steeple says of its own services.
@@ -120,6 +128,7 @@ impl Policy {
                 }
             }
         }
+        problems.extend(self.opened(served));
         for named in served.iter().filter(|named| self.decide(**named).is_none()) {
             let (app, service, method) = named;
             problems.push(format!(
@@ -127,6 +136,25 @@ impl Policy {
             ));
         }
         problems
+    }
+}
+
+impl Policy {
+    /// Methods that are public although their app promised that none of theirs is.
+    fn opened(&self, served: &[Named<'_>]) -> Vec<String> {
+        let promised = |(app, service, method): &Named<'_>| {
+            self.closed.iter().find(|(label, pattern)| label == app && pattern.fits(service, method))
+        };
+        let opened = served.iter().filter_map(|named| {
+            let (_, pattern) = promised(named)?;
+            let decision = self.decide(*named).filter(|decision| decision.access == Access::Public)?;
+            let (app, service, method) = named;
+            Some(format!(
+                "app {app} promises that {pattern} needs a caller who is logged in (auth_required), and {} says that {service}/{method} is public; change the one or the other",
+                decision.access_from
+            ))
+        });
+        opened.collect()
     }
 }
 

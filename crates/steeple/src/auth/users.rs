@@ -67,7 +67,6 @@ impl Users {
 
     /// An active user, if they are remembered. `Some(None)`: there is no such active user. `None`: ask
     /// [`active`](Self::active). Never waits.
-    #[expect(clippy::option_option, reason = "not known, known not to be, known")]
     pub fn known(&self, id: i64) -> Option<Option<Arc<User>>> {
         self.shared.remembered.as_ref()?.get(&id)?.get().cloned()
     }
@@ -116,7 +115,7 @@ impl Users {
         let (id, active) = found.as_ref().map_or((0, false), |user| (user.id, user.is_active));
         let kept = found.map(|user| user.password);
         let (hasher, old, password) = (self.shared.hasher, kept.clone(), password.to_owned());
-        let check = move || password::verify(&password, kept.as_ref(), hasher);
+        let check = move || password::verify(&password, kept.as_ref(), hasher, active);
         let Verdict::Right(new) = self.shared.checks.run(check).await? else { return Ok(None) };
         if !active {
             return Ok(None);

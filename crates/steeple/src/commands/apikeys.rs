@@ -4,6 +4,7 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use chrono::TimeDelta;
 use clap::{Subcommand, builder::PossibleValuesParser};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,12 +13,13 @@ use super::{
 };
 use crate::{
     auth::{
-        self, Access, ApiKeys,
-        api_key::{KeyType, NewApiKey, NewKey, Owner, Scopes, entity::Model},
+        Access, ApiKeys, Users,
+        api_key::{KeyType, NewApiKey, NewKey, Scopes, entity::Model},
+        tables::user,
     },
     clock::{self, Time},
     config::Config,
-    db::{self, Db},
+    db::Db,
     server::Server,
 };
 
@@ -107,27 +109,16 @@ pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, o
         Action::Create(create) => scopes(&server, &config, &create.scopes)?,
         _ => Scopes::all(),
     };
-    let db = database(&config).await?;
+    let (db, users) = super::users_database(&config).await?;
     let keys = ApiKeys::new(db.clone(), &config.auth);
     let done = match &arguments.action {
-        Action::Create(create) => self::create(&db, &keys, create, scopes, out).await,
-        Action::List(wanted) => list(&db, &keys, wanted, out).await,
+        Action::Create(create) => self::create(&db, &users, &keys, create, scopes, out).await,
+        Action::List(wanted) => list(&db, &users, &keys, wanted, out).await,
         Action::Revoke { key } => revoke(&db, &keys, key, &config, out).await,
         Action::Rotate { key, overlap } => rotate(&db, &keys, key, *overlap, out).await,
     };
     db.close().await;
     done.map(|()| ExitCode::SUCCESS)
-}
-
-/// The database with the tables of identity in it.
-async fn database(config: &Config) -> Result<Db, Failure> {
-    let db = Db::connect(&config.database, 1).await?;
-    if db::migrate::pending(&db, &auth::migrations()).await?.is_empty() {
-        return Ok(db);
-    }
-    db.close().await;
-    let address = db::redacted(&config.database.url);
-    Err(Failure(format!("there are no users and keys in {address} yet: run `migrate`, or `run` in development")))
 }
 
 /// The scopes asked for. One that is about nothing this site serves is a slip of the pen.
@@ -149,12 +140,19 @@ fn scopes(server: &Server, config: &Config, given: &[String]) -> Result<Scopes, 
     Ok(scopes)
 }
 
-async fn user(db: &Db, name: &str) -> Result<Owner, Failure> {
-    Owner::named(db, name).await?.ok_or_else(|| Failure(format!("there is no user {name}; `users` lists them")))
+async fn user(users: &Users, name: &str) -> Result<user::Model, Failure> {
+    users.by_username(name).await?.ok_or_else(|| Failure(format!("there is no user {name:?}; `users` lists them")))
 }
 
-async fn create(db: &Db, keys: &ApiKeys, wanted: &Create, scopes: Scopes, out: Out) -> Result<(), Failure> {
-    let user = user(db, &wanted.user).await?;
+async fn create(
+    db: &Db,
+    users: &Users,
+    keys: &ApiKeys,
+    wanted: &Create,
+    scopes: Scopes,
+    out: Out,
+) -> Result<(), Failure> {
+    let user = user(users, &wanted.user).await?;
     if !user.is_active {
         return Err(Failure(format!("user {} is not active, so a key of theirs would open nothing", user.username)));
     }
@@ -165,7 +163,7 @@ async fn create(db: &Db, keys: &ApiKeys, wanted: &Create, scopes: Scopes, out: O
         key_type,
         scopes,
         expires_at: days.map(|days| clock::now() + days),
-        ..NewApiKey::new(user.id, &wanted.name)
+        ..NewApiKey::new(user.id.into(), &wanted.name)
     };
     show(db, &keys.create(new).await?, out).await
 }
@@ -187,9 +185,9 @@ async fn show(db: &Db, NewKey { row, text }: &NewKey, out: Out) -> Result<(), Fa
     Ok(())
 }
 
-async fn list(db: &Db, keys: &ApiKeys, wanted: &List, out: Out) -> Result<(), Failure> {
+async fn list(db: &Db, users: &Users, keys: &ApiKeys, wanted: &List, out: Out) -> Result<(), Failure> {
     let of = match &wanted.user {
-        Some(name) => Some(user(db, name).await?.id),
+        Some(name) => Some(user(users, name).await?.id.into()),
         None => None,
     };
     let rows = keys.list(of, wanted.limit.into()).await?;
@@ -247,8 +245,10 @@ async fn rotate(db: &Db, keys: &ApiKeys, key: &str, overlap: Duration, out: Out)
 }
 
 async fn usernames(db: &Db, rows: &[Model]) -> Result<HashMap<i64, String>, Failure> {
-    let owners = Owner::of(db, rows.iter().map(|row| row.user_id)).await?;
-    Ok(owners.into_iter().map(|owner| (owner.id, owner.username)).collect())
+    let ids = rows.iter().filter_map(|row| i32::try_from(row.user_id).ok());
+    let users = user::Entity::find().filter(user::Column::Id.is_in(ids)).select_only();
+    let users = users.column(user::Column::Id).column(user::Column::Username).into_tuple::<(i32, String)>();
+    Ok(users.all(db).await?.into_iter().map(|(id, name)| (id.into(), name)).collect())
 }
 
 fn described(row: &Model, users: &HashMap<i64, String>) -> Value {

@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) const EXAMPLE: &str = "Examples:
   cargo run -- createsuperuser
-  STEEPLE_SUPERUSER_PASSWORD=… cargo run -- createsuperuser --username ada --email ada@example.org --noinput";
+  STEEPLE_SUPERUSER_PASSWORD=… cargo run -- createsuperuser --username ada --noinput";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -10,6 +10,7 @@ use super::{
     out::{Out, counted, printable},
 };
 use crate::{
+    auth::Tokens,
     cache::Cache,
     config::{Config, Environment, Problems},
     db::{self, Db},
@@ -82,6 +83,7 @@ pub(super) async fn run(server: Server, loaded: Result<Config, Problems>, out: O
             let from = if files.is_empty() { "defaults and environment".to_owned() } else { files };
             checks.add("configuration", Verdict::Ok, format!("{}, from {from}", config.env.as_str()));
             services(&server, &config, &mut checks);
+            keys(&config, &mut checks);
             database(&server, &config, &mut checks).await;
             cache(&server, &config, &mut checks).await;
             port("grpc port", "server.grpc", &config.server.grpc, &mut checks).await;
@@ -110,6 +112,15 @@ fn services(server: &Server, config: &Config, checks: &mut Checks) {
                 ),
             );
         }
+    }
+}
+
+fn keys(config: &Config, checks: &mut Checks) {
+    match Tokens::check(&config.auth) {
+        Ok(()) => {
+            checks.add("token keys", Verdict::Ok, format!("tokens are signed with {}", config.auth.jwt_algorithm));
+        }
+        Err(wrong) => checks.add("token keys", Verdict::Failed, wrong),
     }
 }
 

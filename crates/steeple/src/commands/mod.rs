@@ -253,8 +253,8 @@ fn runtime(workers: usize) -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Sends what the program says of itself to standard error; `RUST_LOG` chooses how much (default `info`).
 fn trace(config: &Config) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,h2=warn,hyper=warn,async_nats=warn"));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(out::colours());
     let registry = tracing_subscriber::registry().with(filter);
     let pretty = match config.log.format {

@@ -14,7 +14,8 @@ use super::{
     out::{Out, counted},
 };
 use crate::{
-    config::Config,
+    auth::{Access, FirstAccount},
+    config::{Config, Environment},
     db,
     method::Shape,
     server::{Plan, PlannedService, Running, Server},
@@ -80,7 +81,11 @@ pub(super) async fn run(server: Server, config: Config, out: Out) -> Result<Exit
         running = starting => running?,
         () = told.recv() => return Ok(ExitCode::SUCCESS),
     };
-    let report = Report::of(name, version, &first_calls, &running);
+    let account = match running.config().env {
+        Environment::Development => running.identity().first_account().await?,
+        _ => None,
+    };
+    let report = Report::of(name, version, &first_calls, account, &running);
     out.line(&report, || report.to_text());
     let fault = tokio::select! {
         () = told.recv() => false,
@@ -107,13 +112,27 @@ struct Report<'a> {
     database: String,
     pid: u32,
     first_call: Option<String>,
+    /// In development, when nobody was one: shown this once.
+    superuser: Option<FirstAccount>,
+    /// The metadata key of API keys.
+    #[serde(skip)]
+    header: &'a str,
     #[serde(flatten)]
     plan: &'a Plan,
 }
 
 impl<'a> Report<'a> {
-    fn of(site: &'a str, version: &'a str, first_calls: &[(&str, &str)], running: &'a Running) -> Self {
+    fn of(
+        site: &'a str,
+        version: &'a str,
+        first_calls: &[(&'static str, &'static str)],
+        superuser: Option<FirstAccount>,
+        running: &'a Running,
+    ) -> Self {
         let config = running.config();
+        let header = config.auth.api_key_header.as_str();
+        let key = superuser.as_ref().map_or("<api key>", |account| account.api_key.expose());
+        let first_call = first_call(first_calls, &running.plan, running.grpc, &format!("{header}: {key}"));
         Self {
             site,
             version,
@@ -122,7 +141,9 @@ impl<'a> Report<'a> {
             http: running.http,
             database: db::redacted(&config.database.url),
             pid: std::process::id(),
-            first_call: first_call(first_calls, &running.plan, running.grpc),
+            first_call,
+            superuser,
+            header,
             plan: &running.plan,
         }
     }
@@ -144,29 +165,50 @@ impl<'a> Report<'a> {
             let space = if skipped.name.is_empty() { "" } else { " " };
             let _ = writeln!(text, "  {:<9} {}{space}skipped: {}", skipped.app, skipped.name, skipped.why);
         }
+        if let Some(FirstAccount { username, password, api_key }) = &self.superuser {
+            let (password, key, header) = (password.expose(), api_key.expose(), self.header);
+            let _ = writeln!(
+                text,
+                "\n  Nobody was a superuser, so one was made. This is shown once:\n\n    username  {username}\n    password  {password}\n    api key   {key}\n\n  A call with -H '{header}: {key}' is made in their name."
+            );
+        }
         if let Some(call) = &self.first_call {
-            let _ = writeln!(text, "\n  A first call:\n\n    {}", call.replace(" -d ", " \\\n      -d "));
+            let call = call.replace(" -H ", " \\\n      -H ").replace(" -d ", " \\\n      -d ");
+            let _ = writeln!(text, "\n  A first call:\n\n    {call}");
         }
         text
     }
 }
 
-/// A call to paste, which works by reflection: what an app proposes, or else the first unary method of the site.
-fn first_call(proposed: &[(&str, &str)], plan: &Plan, grpc: SocketAddr) -> Option<String> {
+/// A call to paste, which works by reflection: what an app proposes, or else the first unary method of the site. One that
+/// is not for anyone gets the header with the key.
+fn first_call(
+    proposed: &[(&'static str, &'static str)],
+    plan: &Plan,
+    grpc: SocketAddr,
+    header: &str,
+) -> Option<String> {
     plan.services.iter().find(|service| service.found.app == "steeple" && service.found.name.contains("reflection"))?;
-    let unary = |service: &'_ PlannedService| {
-        let unary = service.methods.iter().filter(|planned| planned.method.shape == Shape::Unary);
-        unary.map(|planned| planned.method.path.clone()).collect::<Vec<_>>()
-    };
     let methods: Vec<_> = plan.services.iter().filter(|service| service.found.native).flat_map(unary).collect();
-    let served = |(method, _): &&(&str, &str)| methods.iter().any(|path| path.trim_start_matches('/') == *method);
-    let (path, json) = match proposed.iter().find(served) {
-        Some((method, json)) => (format!("/{method}"), *json),
-        None => (methods.first()?.clone(), "{}"),
+    let served = |(method, json): &(&'static str, &'static str)| {
+        let found = methods.iter().find(|(path, _)| path.trim_start_matches('/') == *method);
+        found.map(|method| (method, *json))
+    };
+    let ((path, access), json) = match proposed.iter().find_map(served) {
+        Some(proposed) => proposed,
+        None => (methods.first()?, "{}"),
     };
     let host = if grpc.ip().is_unspecified() { format!("127.0.0.1:{}", grpc.port()) } else { grpc.to_string() };
     let json = json.replace('\'', r"'\''");
-    Some(format!("npx -y @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '{json}' http://{host}{path}"))
+    let header = if **access == Access::Public { String::new() } else { format!("-H '{header}' ") };
+    Some(format!(
+        "npx -y @bufbuild/buf curl --http2-prior-knowledge --protocol grpc {header}-d '{json}' http://{host}{path}"
+    ))
+}
+
+fn unary(service: &PlannedService) -> impl Iterator<Item = (&str, &Access)> {
+    let unary = service.methods.iter().filter(|planned| planned.method.shape == Shape::Unary);
+    unary.map(|planned| (planned.method.path.as_str(), &planned.decision.access))
 }
 
 /// SIGTERM and Ctrl-C, each as often as it comes.

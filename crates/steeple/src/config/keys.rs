@@ -335,6 +335,84 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "bus",
+        doc: "How nodes reach each other's clients.",
+        keys: &[
+            key(
+                "url",
+                Kind::Text,
+                "NATS brokers: nats://user:password@host:4222, several with commas, tls:// for TLS. Not set: one process,\nwhich needs none.\nA secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
+            )
+            .example("\"nats://127.0.0.1:4222\"")
+            .secret(),
+            key("token", Kind::Text, "A token, for brokers that want one in place of user and password. A secret.")
+                .example("\"env:NATS_TOKEN\"")
+                .secret(),
+            key("site", Kind::Text, "The site's name on the broker. Sites that share a broker must have different ones."),
+            key("required", Kind::Switch, "Start, and be ready, only with a broker. Off: go on without, for the clients of this process."),
+            key(
+                "connect_timeout",
+                Kind::Duration,
+                "Time a connection to a broker may take; the start waits so long for the first.",
+            ),
+            key(
+                "ping_interval",
+                Kind::Duration,
+                "How often a broker is asked for a sign of life. Three without one end the connection.",
+            ),
+            key(
+                "settle",
+                Kind::Duration,
+                "Time after a connection in which a client that is nowhere is UNAVAILABLE, since others may still be\nreconnecting, and not FAILED_PRECONDITION.",
+            ),
+            key(
+                "register_timeout",
+                Kind::Duration,
+                "Time a broker has to confirm a client's registration. Until it does, this process alone reaches the client.",
+            ),
+            key("max_waiting", Kind::Whole, "Commands to clients of other nodes that may wait for an answer at once."),
+            key("tls_ca", Kind::Text, "Certificates in PEM that the broker's must be signed by. Not set: the system's.")
+                .example("\"keys/ca.pem\""),
+            key("tls_certificate", Kind::Text, "The certificate in PEM that this node shows to the broker.")
+                .example("\"keys/node.pem\""),
+            key("tls_key", Kind::Text, "The path of its private key in PEM.").example("\"keys/node.key\""),
+        ],
+    },
+    Section {
+        name: "centrifugo",
+        doc: "Publications to browsers, through Centrifugo.",
+        keys: &[
+            key("url", Kind::Text, "Where Centrifugo's HTTP API is, without /api. Not set: nothing is published.")
+                .example("\"http://127.0.0.1:8000\""),
+            key(
+                "api_key",
+                Kind::Text,
+                "Its API key. A secret: may be \"env:NAME\" or \"file:PATH\" (relative to this file).",
+            )
+            .example("\"env:CENTRIFUGO_API_KEY\"")
+            .secret(),
+            key("timeout", Kind::Duration, "Time one request may take, with its connection."),
+            key("queue", Kind::Whole, "Publications that may wait. When there are more, the oldest are dropped and counted."),
+            key("queue_bytes", Kind::Bytes, "Bytes of publications that may wait, as above."),
+            key("batch", Kind::Whole, "Publications of one request, 1 to 1000."),
+            key("max_age", Kind::Duration, "Age at which a publication that could not be delivered is dropped and counted."),
+            key("breaker_failures", Kind::Whole, "Failed requests in a row after which Centrifugo is left alone for a while."),
+            key("breaker_rest", Kind::Duration, "That while; then one request tries."),
+            key("drain", Kind::Duration, "Time that waiting publications have when the site stops."),
+            key(
+                "call_events",
+                Kind::Choices(&["start", "end", "error"]),
+                "Calls that are published: when they start, end well, fail.",
+            ),
+            key(
+                "call_channel",
+                Kind::Text,
+                "Where their starts and ends go. {service} and {method} are filled in; levels are separated by : and never #.",
+            ),
+            key("error_channel", Kind::Text, "Where their failures go."),
+        ],
+    },
+    Section {
         name: "node",
         doc: "How a server tells the others of its site that it lives.",
         keys: &[

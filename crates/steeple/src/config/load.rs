@@ -49,6 +49,7 @@ impl Config {
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
+        let (bus, centrifugo) = (section("bus"), section("centrifugo"));
         let (node, apps) = (section("node"), section("apps"));
         let config = Self {
             env,
@@ -58,6 +59,8 @@ impl Config {
             calls: load.typed("calls", &calls),
             auth: load.typed("auth", &auth),
             cache: load.typed("cache", &cache),
+            bus: load.typed("bus", &bus),
+            centrifugo: load.typed("centrifugo", &centrifugo),
             node: load.typed("node", &node),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
@@ -70,6 +73,8 @@ impl Config {
         let (production, development) = (env == Environment::Production, env == Environment::Development);
         load.refuse("auth", config.auth.validate(production, development));
         load.refuse("cache", config.cache.validate());
+        load.refuse("bus", config.bus.validate());
+        load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("node", config.node.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {

@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, cache, db, interceptor, node, record, server};
+use crate::{auth, bus, cache, centrifugo, db, interceptor, node, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -48,6 +48,10 @@ pub struct Config {
     pub auth: auth::Config,
     /// `[cache]`. The url may hold a password.
     pub cache: cache::Config,
+    /// `[bus]`. Holds secrets.
+    pub bus: bus::Config,
+    /// `[centrifugo]`. Holds a secret.
+    pub centrifugo: centrifugo::Config,
     /// `[node]`.
     pub node: node::Config,
     /// `[apps]`.
@@ -136,6 +140,8 @@ impl Config {
             ("calls".to_owned(), table(&self.calls)),
             ("auth".to_owned(), table(&self.auth)),
             ("cache".to_owned(), table(&self.cache)),
+            ("bus".to_owned(), table(&self.bus)),
+            ("centrifugo".to_owned(), table(&self.centrifugo)),
             ("node".to_owned(), table(&self.node)),
             ("apps".to_owned(), table(&self.apps)),
         ])

@@ -8,6 +8,7 @@ use tower::Service as _;
 use crate::{
     Context,
     auth::Access,
+    centrifugo::CallEvents,
     error::{Error, Result},
     method::Method,
     record::{metrics::MethodMetrics, shortened},
@@ -124,6 +125,8 @@ pub(crate) struct Entry {
     pub wire: Wire,
     /// `None`: the method belongs to a stock tonic service behind [`Routes`], or to nobody.
     pub handler: Option<Handler>,
+    /// Where its calls are published, if they are.
+    pub events: Option<Arc<CallEvents>>,
     /// Whether its calls get a row and a console line.
     pub recorded: bool,
     /// A stream that has no work of its own to finish (health, reflection): it ends when the server begins to drain.

@@ -36,6 +36,9 @@ impl Ticket {
     /// Begins the call: counted, and visible among the running ones.
     pub fn new(cx: Context, entry: Arc<Entry>, place: Place) -> Self {
         entry.metrics.started();
+        if let Some(events) = &entry.events {
+            events.began(cx.call());
+        }
         let slot = place.0.recorder.as_ref().filter(|_| entry.recorded).map(|recorder| recorder.open(cx.call()));
         Self { cx, entry, place, slot }
     }
@@ -47,6 +50,9 @@ impl Drop for Ticket {
         call.close(Code::Cancelled, Some("the client left before the end"));
         if let Some(outcome) = call.outcome() {
             self.entry.metrics.finished(call, outcome);
+        }
+        if let Some(events) = &self.entry.events {
+            events.ended(call);
         }
         if let (Some(recorder), Some(slot)) = (&self.place.0.recorder, self.slot.take()) {
             recorder.close(call.clone(), slot);

@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::db::Db;
+use crate::{
+    bus::{self, Bus},
+    db::Db,
+};
 
 pub(super) const NAME: &str = "grpc.health.v1.Health";
 /// How often the database is asked, unless the site says otherwise.
@@ -92,10 +95,10 @@ impl Health {
         }
     }
 
-    /// Asks the database from time to time, until the server drains.
-    pub async fn watch(self, db: Db, draining: CancellationToken) {
+    /// Asks the database, and the bus if the site cannot do without, from time to time, until the server drains.
+    pub async fn watch(self, db: Db, bus: Bus, bus_required: bool, draining: CancellationToken) {
         loop {
-            let checked = draining.run_until_cancelled(check(&db)).await;
+            let checked = draining.run_until_cancelled(check(&db, &bus, bus_required)).await;
             let Some(readiness) = checked else { return };
             self.set(readiness).await;
             if draining.run_until_cancelled(tokio::time::sleep(self.interval)).await.is_none() {
@@ -105,8 +108,11 @@ impl Health {
     }
 }
 
-/// One question to the database.
-pub(crate) async fn check(db: &Db) -> Readiness {
+/// One question to the database, and a look at the bus.
+pub(crate) async fn check(db: &Db, bus: &Bus, bus_required: bool) -> Readiness {
+    if let (true, bus::State::Away(why)) = (bus_required, bus.state()) {
+        return Readiness::NotReady(format!("the bus is away: {why}"));
+    }
     match tokio::time::timeout(PATIENCE, db.ping()).await {
         Ok(Ok(())) => Readiness::Ready,
         Ok(Err(error)) => Readiness::NotReady(format!("the database does not answer: {error}")),

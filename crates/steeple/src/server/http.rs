@@ -28,7 +28,10 @@ use super::{
     Config,
     health::{Health, Readiness},
 };
-use crate::record::metrics::Metrics;
+use crate::{
+    bus::{self, Bus},
+    record::metrics::Metrics,
+};
 
 /// How long to leave `accept` alone when the machine has no file descriptor or memory for it.
 const REST: Duration = Duration::from_millis(100);
@@ -37,22 +40,31 @@ const REST: Duration = Duration::from_millis(100);
 struct Doors {
     health: Health,
     metrics: Arc<Metrics>,
+    bus: Bus,
 }
 
 /// The routes that every server has.
-pub(super) fn router(health: Health, metrics: Arc<Metrics>) -> Router {
+pub(super) fn router(health: Health, metrics: Arc<Metrics>, bus: Bus) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
-        .with_state(Doors { health, metrics })
+        .with_state(Doors { health, metrics, bus })
 }
 
 async fn readyz(State(doors): State<Doors>) -> impl IntoResponse {
     match doors.health.readiness() {
-        Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Readiness::Ready => (StatusCode::OK, format!("ready\n{}", bus_line(&doors.bus))),
         Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n".to_owned()),
         Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+/// A site serves its own clients without the broker, but whoever asks should know.
+fn bus_line(bus: &Bus) -> String {
+    match bus.state() {
+        bus::State::Local => String::new(),
+        state => format!("bus: {state}\n"),
     }
 }
 

@@ -17,6 +17,8 @@ use super::{
 use crate::{
     app::Site,
     auth::{Identity, Principal, Sessions},
+    bus::Bus,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     error::Result,
@@ -41,6 +43,10 @@ pub struct Inside {
     pub db: Db,
     /// The site's users, tokens and API keys.
     pub identity: Identity,
+    /// The way to the clients of streams, on this node or any other.
+    pub bus: Bus,
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub centrifugo: Option<Centrifugo>,
     /// The request log's writer; `None` when the log is off.
     pub recorder: Option<Arc<Recorder>>,
     /// The metrics.

@@ -151,6 +151,9 @@ fn policy(server: &Server, config: &Config, services: &[FoundService]) -> Policy
         for (pattern, access) in &app.access {
             policy.app(app.label, pattern, access.clone());
         }
+        for pattern in &app.auth_required {
+            policy.auth_required(app.label, pattern);
+        }
     }
     if services.iter().any(|service| service.name == login::NAME && service.app == STEEPLE) {
         for (method, access) in login::ACCESS {

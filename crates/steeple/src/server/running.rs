@@ -21,6 +21,8 @@ use super::{
 };
 use crate::{
     auth::Identity,
+    bus::Bus,
+    centrifugo::Centrifugo,
     config::Config,
     db::Db,
     interceptor::Shared,
@@ -49,6 +51,8 @@ pub struct Running {
     db: Db,
     recorder: Option<Arc<Recorder>>,
     identity: Identity,
+    bus: Bus,
+    centrifugo: Option<Centrifugo>,
     metrics: Arc<Metrics>,
     health: Health,
     shared: Arc<Shared>,
@@ -90,6 +94,8 @@ impl Running {
             db,
             recorder,
             identity,
+            bus,
+            centrifugo,
             metrics,
             node,
             draining,
@@ -111,7 +117,7 @@ impl Running {
                 let _ = said.set(format!("the grpc listener ended: {error}"));
             }
         });
-        let checks = tokio::spawn(health.clone().watch(db.clone(), draining.clone()));
+        let checks = tokio::spawn(health.clone().watch(db.clone(), bus.clone(), config.bus.required, draining.clone()));
         let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
         tasks.extend(identity.tend(draining));
         if let Some(listener) = http {
@@ -127,6 +133,8 @@ impl Running {
             db: db.clone(),
             recorder: recorder.clone(),
             identity: identity.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
             metrics: metrics.clone(),
             health: health.clone(),
             shared: shared.clone(),
@@ -163,6 +171,16 @@ impl Running {
     /// The site's users, tokens and API keys.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The way to the clients of streams, on this node or any other.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The way to browsers; `None` when the configuration names no Centrifugo.
+    pub fn centrifugo(&self) -> Option<&Centrifugo> {
+        self.centrifugo.as_ref()
     }
 
     /// The metrics, as `/metrics` shows them.
@@ -216,6 +234,13 @@ impl Running {
             self.deliveries.drain(self.config.server.drain.saturating_sub(since.elapsed()).max(AFTERMATH)).await;
         if undelivered > 0 {
             tracing::error!(events = undelivered, "signals could not be delivered in time and are lost");
+        }
+        self.bus.close().await;
+        if let Some(centrifugo) = &self.centrifugo {
+            let lost = centrifugo.drain(self.config.centrifugo.drain).await;
+            if lost > 0 {
+                tracing::error!(publications = lost, "publications could not be delivered and are lost");
+            }
         }
         let lost = match &self.recorder {
             // What a full queue dropped, by policy and counted, is not lost here. Asked before: what is given up at the

@@ -1,6 +1,7 @@
 //! From description to listeners, in one column.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
     net::SocketAddr,
@@ -25,7 +26,9 @@ use super::{
 use crate::{
     app::{App, FoundService, Setup},
     auth::{self, Access, Identity},
+    bus::Bus,
     cache::Cache,
+    centrifugo::{CallEvents, Centrifugo},
     config::{Config, Environment},
     context::Lent,
     db::{self, Db, migrate::Migration},
@@ -36,7 +39,7 @@ use crate::{
     node::{self, About, Figures, Node, Served, State},
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
-    signal::Signals,
+    signal::{Deliveries, Signals},
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -61,6 +64,10 @@ pub enum StartError {
     Reflection(String),
     /// The cache cannot be used as the configuration says.
     Cache(String),
+    /// The broker refuses the site, or is away and required.
+    Bus(String),
+    /// Centrifugo's configuration does not work on this machine.
+    Centrifugo(String),
     /// The request log cannot be written.
     Log(record::recorder::StartError),
 }
@@ -76,7 +83,11 @@ impl fmt::Display for StartError {
                 pending.len(),
                 pending.join(", ")
             ),
-            Self::Migrate(error) | Self::Auth(error) | Self::Cache(error) => f.write_str(error),
+            Self::Migrate(error)
+            | Self::Auth(error)
+            | Self::Cache(error)
+            | Self::Bus(error)
+            | Self::Centrifugo(error) => f.write_str(error),
             Self::Service(name, error) => write!(f, "service {name} could not be made: {}", error.for_log()),
             Self::Listen(error) => error.fmt(f),
             Self::Reflection(error) => write!(f, "reflection cannot be built from the descriptors: {error}"),
@@ -91,6 +102,15 @@ impl From<ListenError> for StartError {
     fn from(error: ListenError) -> Self {
         Self::Listen(error)
     }
+}
+
+/// What stands behind the listeners.
+struct Assembled {
+    routes: Routes,
+    made: Shared,
+    deliveries: Deliveries,
+    bus: Bus,
+    centrifugo: Option<Centrifugo>,
 }
 
 impl Server {
@@ -129,29 +149,23 @@ impl Server {
         })
         .await;
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
-        let cache = match Cache::open(&config.cache, self.site.name, &metrics).await {
-            Ok(cache) => cache,
-            Err(error) => return Err(failed(&node, StartError::Cache(error)).await),
-        };
-        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
-        let receivers = self.site.received(&config.apps);
-        let receivers =
-            receivers.map(|(app, received)| (received.make)(setup(app, &lent, &identity, &config))).collect();
-        let deliveries = lent.signals.deliver(receivers);
-        let made = stock_routes(&self, &plan, &config, &health)
-            .and_then(|routes| Ok((routes, self.shared(&plan, &config, lent, &identity, &metrics, recorder.clone())?)));
-        let (routes, made) = match made {
-            Ok(made) => made,
-            Err(error) => return Err(failed(&node, error).await),
+        let assembled = self.assemble(&plan, &config, &db, &identity, (&metrics, &health), recorder.clone()).await;
+        let Assembled { routes, made, deliveries, bus, centrifugo } = match assembled {
+            Ok(assembled) => assembled,
+            Err(error) => {
+                node.enter(State::Error(error.to_string())).await;
+                return Err(error);
+            }
         };
         let shared = shared.get_or_init(|| Arc::new(made)).clone();
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        health.set(health::check(&db).await).await;
+        let router =
+            http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(identity.login.clone()));
+        health.set(health::check(&db, &bus, config.bus.required).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        let router = http::router(health.clone(), metrics.clone()).merge(login::router(identity.login.clone()));
         let (site, sessions, draining) = (self.site, self.sessions, CancellationToken::new());
         let inside = Arc::new(Inside {
             grpc,
@@ -162,6 +176,8 @@ impl Server {
             db,
             recorder,
             identity,
+            bus,
+            centrifugo,
             metrics,
             node,
             sessions,
@@ -172,6 +188,41 @@ impl Server {
         });
         let router = router.merge(doors(&inside));
         Ok(Running::serve(Parts { inside, deliveries, incoming, http, router }).await)
+    }
+
+    /// Everything behind the listeners: what services may have, the services, and the way of a call.
+    async fn assemble(
+        &self,
+        plan: &Plan,
+        config: &Arc<Config>,
+        db: &Db,
+        identity: &Identity,
+        (metrics, health): (&Metrics, &Health),
+        recorder: Option<Arc<Recorder>>,
+    ) -> Result<Assembled, StartError> {
+        let routes = stock_routes(self, plan, config, health)?;
+        let cache = Cache::open(&config.cache, self.site.name, metrics).await.map_err(StartError::Cache)?;
+        let centrifugo = Centrifugo::start(&config.centrifugo, metrics).map_err(StartError::Centrifugo)?;
+        let process = format!("process {}", std::process::id());
+        let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
+        let lent = Lent::new(db.clone(), cache, Signals::new(metrics));
+        // What a service or a receiver may have; each gets it with the label of its app.
+        let setup = Setup {
+            app: "steeple",
+            db: db.clone(),
+            config: config.clone(),
+            identity: identity.clone(),
+            cache: lent.cache.clone(),
+            signals: lent.signals.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
+            descriptors: self.site.descriptors.clone().into(),
+        };
+        let receivers = self.site.received(&config.apps);
+        let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
+        let deliveries = lent.signals.deliver(receivers);
+        let made = self.shared(plan, &setup, lent, metrics, recorder)?;
+        Ok(Assembled { routes, made, deliveries, bus, centrifugo })
     }
 
     /// What this server says of itself to the others.
@@ -204,7 +255,7 @@ impl Server {
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
-    /// Gives the names of what was applied.
+    /// Every model gets its permissions, also when nothing was pending. Gives the names of what was applied.
     ///
     /// # Errors
     /// The sentence of the migration that failed.
@@ -244,12 +295,12 @@ impl Server {
     fn shared(
         &self,
         plan: &Plan,
-        config: &Arc<Config>,
+        setup: &Setup,
         lent: Lent,
-        identity: &Identity,
         metrics: &Metrics,
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Shared, StartError> {
+        let config = &setup.config;
         let server = &config.server;
         let wire = Wire {
             max_receive: server.max_receive_message_bytes,
@@ -257,21 +308,23 @@ impl Server {
             compression: encodings(&server.compression),
         };
         let entry = |method: Arc<Method>, access: Access, handler: Option<Handler>, lingers: bool| {
+            let recorded = !config.log.skips(&method.service, &method.name);
+            let centrifugo = setup.centrifugo.as_ref().filter(|_| recorded);
             Arc::new(Entry {
                 access,
                 metrics: metrics.method(&method),
                 chain: self.chain(&method.service, &method.name),
                 wire,
                 handler,
-                recorded: !config.log.skips(&method.service, &method.name),
+                events: CallEvents::of(&config.centrifugo, centrifugo, &method),
+                recorded,
                 lingers,
                 method,
             })
         };
         let (mut catalog, mut stock) = (HashMap::new(), HashMap::new());
         for planned in &plan.services {
-            let setup = setup(planned.found.app, &lent, identity, config);
-            let mut handlers = handlers(&planned.found, &setup)?;
+            let mut handlers = handlers(&planned.found, &Setup { app: planned.found.app, ..setup.clone() })?;
             // Health watchers and reflection streams go on for ever.
             let lingers = planned.found.app == "steeple" && !planned.found.native;
             for planned_method in &planned.methods {
@@ -295,15 +348,9 @@ impl Server {
         }
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
-        let authenticator = identity.authenticator.clone();
+        let authenticator = setup.identity.authenticator.clone();
         Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
     }
-}
-
-/// Says to the others that this server did not start.
-async fn failed(node: &Node, error: StartError) -> StartError {
-    node.enter(State::Error(error.to_string())).await;
-    error
 }
 
 /// Console lines for people in development, for machines elsewhere, unless the configuration says.
@@ -326,15 +373,8 @@ fn encodings(compression: &[Compression]) -> EnabledCompressionEncodings {
     enabled
 }
 
-/// What a service or a receiver of an app may have.
-fn setup(app: &'static str, lent: &Lent, identity: &Identity, config: &Arc<Config>) -> Setup {
-    let Lent { db, cache, signals, .. } = lent;
-    let (db, cache, signals) = (db.clone(), cache.clone(), signals.clone());
-    Setup { app, db, config: config.clone(), identity: identity.clone(), cache, signals }
-}
-
 /// Makes one service; gives its handlers by path.
-fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<&'static str, Handler>, StartError> {
+fn handlers(found: &FoundService, setup: &Setup) -> Result<HashMap<Cow<'static, str>, Handler>, StartError> {
     let Some(make) = &found.make else { return Ok(HashMap::new()) };
     let failed = |error| StartError::Service(found.name.to_owned(), error);
     let service = make(setup).map_err(failed)?;

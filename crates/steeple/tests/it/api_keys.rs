@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy.toml allows it in test functions, and not in what they call")]
 
+mod calling;
 mod changing;
 mod counting;
 mod finding;
@@ -12,7 +13,7 @@ use sea_orm::{ConnectionTrait as _, Statement};
 use steeple::{
     Code, Db, Error,
     auth::{
-        ApiKeys, Config,
+        ApiKeys, Config, NewUser, Users,
         api_key::{NewApiKey, NewKey, Scopes},
     },
     clock,
@@ -31,18 +32,15 @@ const GONE: i64 = 2;
 async fn furnished(database: &Database) -> Db {
     let db = database.connect().await;
     steeple::db::migrate::up(&db, &steeple::auth::migrations()).await.expect("the tables of identity");
-    let boolean = if db.backend() == sea_orm::DbBackend::Postgres { "boolean" } else { "bool" };
-    execute(
-        &db,
-        &format!(
-            "CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) NOT NULL UNIQUE,
-             is_active {boolean} NOT NULL, is_superuser {boolean} NOT NULL)"
-        ),
-    )
-    .await;
-    let users =
-        "(1, 'alice', true, false), (2, 'gone', false, false), (3, 'was', false, true), (4, 'root', true, true)";
-    execute(&db, &format!("INSERT INTO auth_user (id, username, is_active, is_superuser) VALUES {users}")).await;
+    let users = Users::new(db.clone(), &Config::default());
+    for (at, (name, is_active, is_superuser)) in
+        [("alice", true, false), ("gone", false, false), ("was", false, true), ("root", true, true)]
+            .into_iter()
+            .enumerate()
+    {
+        let new = NewUser { username: name.to_owned(), is_active, is_superuser, ..NewUser::default() };
+        assert_eq!(users.create(new).await.unwrap().id, at as i32 + 1);
+    }
     db
 }
 

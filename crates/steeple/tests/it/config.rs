@@ -374,6 +374,8 @@ fn the_default_file_changes_nothing_and_uncommented_every_key_is_accepted() {
     let uncommented = file.lines().map(uncomment).collect::<Vec<_>>().join("\n");
     let config = Site::new(uncommented.as_str())
         .variable("SECRET_KEY", "a secret of the test that has 32 bytes")
+        .variable("NATS_TOKEN", "a token")
+        .variable("CENTRIFUGO_API_KEY", "a-key")
         .file("keys/2026.pem", "a key")
         .file("keys/redis-ca.pem", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
         .loaded();

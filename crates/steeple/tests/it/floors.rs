@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 23] = [
     "error",
     "clock", // ground
     "db",
@@ -16,7 +16,9 @@ const ORDER: [&str; 21] = [
     "auth",
     "cache",
     "signal",
-    "node", // pieces
+    "node",
+    "bus",
+    "centrifugo", // pieces
     "context",
     "service",
     "interceptor",

@@ -1,7 +1,7 @@
 //! Logging in, staying logged in and logging out, over HTTP and over gRPC.
 
 pub mod doors;
-mod grpc;
+pub mod grpc;
 mod http;
 mod secrecy;
 mod throttle;

@@ -10,8 +10,10 @@ mod trial;
 
 mod access;
 mod api_keys;
+mod bus;
 mod cache;
 mod calls;
+mod centrifugo;
 mod config;
 mod context;
 mod data;
@@ -25,6 +27,7 @@ mod login;
 mod monitor;
 mod node;
 mod options;
+mod read_only;
 mod reflection;
 mod request_log;
 mod signals;

@@ -4,9 +4,12 @@ use steeple::{Access, App};
 
 use super::demo_data;
 
-/// Fills the tables with something to look at, the first time they are there, and says how to look.
+/// Everybody may look at coins; wallets are for callers who are logged in.
 pub fn app(app: App) -> App {
-    app.access("*", Access::Public)
+    app.access("*", Access::Authenticated)
+        .access("crypto.CryptoService/GetCoin", Access::Public)
+        .access("crypto.CryptoService/ListCoins", Access::Public)
+        .access("crypto.CryptoService/SearchCoins", Access::Public)
         .first_run(demo_data::fill)
         .first_call("crypto.CryptoService/GetCoin", r#"{"symbol":"BTC"}"#)
 }

@@ -35,7 +35,7 @@ impl From<(order::Model, Vec<pb::OrderLine>)> for pb::Order {
     fn from((row, lines): (order::Model, Vec<pb::OrderLine>)) -> Self {
         Self {
             id: row.id,
-            user_id: row.user_id,
+            user_id: row.user_id.into(),
             status: pb::OrderStatus::from(row.status).into(),
             lines,
             total_usd: format!("{:.2}", row.total_usd),

@@ -23,7 +23,7 @@ impl pb::OrderService for OrderService {
     async fn create_order(&self, cx: Context, request: CreateOrderRequest) -> Result<Order> {
         let (user_id, lots) = (cx.require_user()?.id, input::lines(&request.lines)?);
         cx.transaction(async |cx| {
-            let order = life::place(cx.db(), user_id, &lots).await?;
+            let order = life::place(&cx, user_id, &lots).await?;
             shown::one(cx.db(), order).await
         })
         .await
@@ -62,7 +62,7 @@ impl pb::OrderService for OrderService {
         let id = input::id("order_id", request.order_id)?;
         cx.transaction(async |cx| {
             let order = theirs(&cx, life::locked(cx.db(), id).await?, CHANGE)?;
-            let order = life::cancel(cx.db(), order).await?;
+            let order = life::cancel(&cx, order).await?;
             shown::one(cx.db(), order).await
         })
         .await
@@ -82,7 +82,7 @@ impl pb::OrderService for OrderService {
 /// The order, if it is the caller's own or the caller has this permission. Otherwise it does not exist, as far as they
 /// can tell.
 fn theirs(cx: &Context, order: order::Model, permission: &str) -> Result<order::Model> {
-    if order.user_id == cx.require_user()?.id || cx.check_permission(permission) {
+    if i64::from(order.user_id) == cx.require_user()?.id || cx.check_permission(permission) {
         return Ok(order);
     }
     Err(Error::not_found("order", order.id))

@@ -7,7 +7,7 @@
 //! Must never: be called outside a transaction.
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, ModelTrait, QuerySelect};
-use steeple::{Db, Error, Fixed, Result, clock};
+use steeple::{Context, Db, Error, Fixed, Result, clock};
 
 use super::models::{
     order::{self, Status},
@@ -18,9 +18,17 @@ use crate::apps::products::stock::{self, Lot};
 /// The domain of the reasons below, in `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "orders";
 
+/// An order was placed; sent once that is committed.
+#[derive(Debug)]
+pub struct OrderPlaced {
+    /// Which order.
+    pub order_id: i64,
+}
+
 /// Takes `lots` out of the stock and writes them down as an order of this user, at the prices of now.
-pub async fn place(db: &Db, user_id: i64, lots: &[Lot]) -> Result<order::Model> {
-    let products = stock::take(db, lots).await?;
+pub async fn place(cx: &Context, user_id: i64, lots: &[Lot]) -> Result<order::Model> {
+    let user_id = i32::try_from(user_id).map_err(|cause| Error::internal("internal error").because(cause))?;
+    let products = stock::take(cx, lots).await?;
     let priced: Option<Vec<_>> = products
         .iter()
         .zip(lots)
@@ -37,7 +45,7 @@ pub async fn place(db: &Db, user_id: i64, lots: &[Lot]) -> Result<order::Model> 
         updated_at: Set(now),
         ..Default::default()
     };
-    let order = order.insert(db).await?;
+    let order = order.insert(cx.db()).await?;
     let lines = lots.iter().zip(priced).map(|(lot, (price, total))| order_line::ActiveModel {
         order_id: Set(order.id),
         product_id: Set(lot.product_id),
@@ -46,17 +54,18 @@ pub async fn place(db: &Db, user_id: i64, lots: &[Lot]) -> Result<order::Model> 
         total_usd: Set(total),
         ..Default::default()
     });
-    order_line::Entity::insert_many(lines).exec(db).await?;
+    order_line::Entity::insert_many(lines).exec(cx.db()).await?;
+    cx.signal(OrderPlaced { order_id: order.id });
     Ok(order)
 }
 
 /// Takes a locked order back: its goods are in the stock again.
-pub async fn cancel(db: &Db, order: order::Model) -> Result<order::Model> {
+pub async fn cancel(cx: &Context, order: order::Model) -> Result<order::Model> {
     still_open(&order)?;
-    let lines = order.find_related(order_line::Entity).all(db).await?;
+    let lines = order.find_related(order_line::Entity).all(cx.db()).await?;
     let lots: Vec<_> = lines.iter().map(|line| Lot { product_id: line.product_id, quantity: line.quantity }).collect();
-    stock::put_back(db, &lots).await?;
-    written(db, order, Status::Cancelled).await
+    stock::put_back(cx, &lots).await?;
+    written(cx.db(), order, Status::Cancelled).await
 }
 
 /// Notes that a locked order has left.

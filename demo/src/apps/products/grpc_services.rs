@@ -1,10 +1,10 @@
 //! `products.ProductService` and `products.StockService`. What each method promises is said in `proto/products.proto`.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ModelTrait, Order, QueryFilter, QueryOrder, QuerySelect};
-use steeple::{Context, Db, Error, Result};
+use steeple::{Context, Error, Result};
 
 use super::{
-    input,
+    input, lookup,
     models::{category, product},
     stock::{self, Lot},
 };
@@ -23,7 +23,7 @@ pub struct ProductService;
 
 impl pb::ProductService for ProductService {
     async fn get_product(&self, cx: Context, request: GetProductRequest) -> Result<Product> {
-        product_with(cx.db(), input::id("product_id", request.product_id)?).await
+        lookup::product(&cx, input::id("product_id", request.product_id)?).await
     }
 
     async fn search_products(&self, cx: Context, request: SearchProductsRequest) -> Result<SearchProductsResponse> {
@@ -59,16 +59,11 @@ impl pb::StockService for StockService {
         let product_id = input::id("product_id", request.product_id)?;
         let lot = Lot { product_id, quantity: input::delivery(request.quantity)? };
         cx.transaction(async |cx| {
-            stock::add(cx.db(), lot).await?;
-            product_with(cx.db(), product_id).await
+            stock::add(&cx, lot).await?;
+            lookup::of_now(cx.db(), product_id).await
         })
         .await
     }
-}
-
-async fn product_with(db: &Db, id: i64) -> Result<Product> {
-    let row = product::Entity::find_by_id(id).find_both_related(category::Entity).one(db).await?;
-    row.map(Into::into).ok_or_else(|| Error::not_found("product", id))
 }
 
 /// What the request picks out of the products that are sold.

@@ -5,13 +5,15 @@
 //! each other instead of blocking each other, and writes all of them in one statement. PostgreSQL and MySQL lock rows
 //! (`FOR UPDATE`); on SQLite a transaction of `cx.transaction` is the only writer of the whole file.
 //!
+//! Who has to know of a change hears it as [`StockChanged`].
+//!
 //! Must never: be called outside a transaction.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{CaseStatement, Expr},
 };
-use steeple::{Db, Error, Result, clock};
+use steeple::{Context, Db, Error, Result, clock};
 
 use super::models::product;
 
@@ -29,9 +31,16 @@ pub struct Lot {
     pub quantity: i32,
 }
 
+/// The stock of these products has changed; sent once the change is committed.
+#[derive(Debug)]
+pub struct StockChanged {
+    /// Which products.
+    pub product_ids: Vec<i64>,
+}
+
 /// Takes each of `lots`, of different products, out of the stock; gives their products, in the order of `lots`.
-pub async fn take(db: &Db, lots: &[Lot]) -> Result<Vec<product::Model>> {
-    let mut products = locked(db, lots).await?;
+pub async fn take(cx: &Context, lots: &[Lot]) -> Result<Vec<product::Model>> {
+    let mut products = locked(cx.db(), lots).await?;
     for (product, lot) in products.iter_mut().zip(lots) {
         if product.withdrawn {
             return Err(withdrawn(product));
@@ -43,23 +52,23 @@ pub async fn take(db: &Db, lots: &[Lot]) -> Result<Vec<product::Model>> {
         }
         product.stock = rest;
     }
-    write(db, &products).await?;
+    write(cx, &products).await?;
     Ok(products)
 }
 
 /// Puts each of `lots`, of different products, back where [`take`] had it from.
-pub async fn put_back(db: &Db, lots: &[Lot]) -> Result<()> {
-    let mut products = locked(db, lots).await?;
+pub async fn put_back(cx: &Context, lots: &[Lot]) -> Result<()> {
+    let mut products = locked(cx.db(), lots).await?;
     for (product, lot) in products.iter_mut().zip(lots) {
         // What was taken fits: it may go past what a delivery could add, never past the column.
         product.stock = product.stock.saturating_add(lot.quantity.into());
     }
-    write(db, &products).await
+    write(cx, &products).await
 }
 
 /// Adds a delivery.
-pub async fn add(db: &Db, lot: Lot) -> Result<product::Model> {
-    let [product] = &mut locked(db, &[lot]).await?[..] else {
+pub async fn add(cx: &Context, lot: Lot) -> Result<product::Model> {
+    let [product] = &mut locked(cx.db(), &[lot]).await?[..] else {
         return Err(Error::not_found("product", lot.product_id));
     };
     if product.withdrawn {
@@ -71,7 +80,7 @@ pub async fn add(db: &Db, lot: Lot) -> Result<product::Model> {
             format!("{} more of product {} are more than the {MOST} that can be stored", lot.quantity, product.id);
         return Err(Error::failed_precondition(full).reason("STOCK_TOO_LARGE", DOMAIN));
     }
-    write(db, std::slice::from_ref(product)).await?;
+    write(cx, std::slice::from_ref(product)).await?;
     Ok(product.clone())
 }
 
@@ -90,8 +99,8 @@ async fn locked(db: &Db, lots: &[Lot]) -> Result<Vec<product::Model>> {
     lots.iter().map(row).collect()
 }
 
-/// Writes the stock of locked rows.
-async fn write(db: &Db, products: &[product::Model]) -> Result<()> {
+/// Writes the stock of locked rows, and tells it.
+async fn write(cx: &Context, products: &[product::Model]) -> Result<()> {
     let mut stock = CaseStatement::new();
     for product in products {
         stock = stock.case(product::Column::Id.eq(product.id), Expr::value(product.stock));
@@ -100,8 +109,9 @@ async fn write(db: &Db, products: &[product::Model]) -> Result<()> {
         .col_expr(product::Column::Stock, stock.into())
         .col_expr(product::Column::UpdatedAt, Expr::value(clock::now()))
         .filter(product::Column::Id.is_in(products.iter().map(|product| product.id)))
-        .exec(db)
+        .exec(cx.db())
         .await?;
+    cx.signal(StockChanged { product_ids: products.iter().map(|product| product.id).collect() });
     Ok(())
 }
 

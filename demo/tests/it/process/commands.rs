@@ -2,13 +2,28 @@
 
 use std::{env, fs, path::Path};
 
+use demo::pb::crypto::ListWalletsRequest;
 use serde_json::Value;
+use tonic::Code;
 
 use super::{Process, command, get_coin, json, text, until};
 use crate::databases::Database;
 
-const COMMANDS: [&str; 9] =
-    ["run", "migrate", "services", "methods", "token", "logs", "stats", "doctor", "default-config"];
+const COMMANDS: [&str; 13] = [
+    "run",
+    "migrate",
+    "createsuperuser",
+    "changepassword",
+    "users",
+    "token",
+    "apikeys",
+    "services",
+    "methods",
+    "logs",
+    "stats",
+    "doctor",
+    "default-config",
+];
 
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<_> =
@@ -61,9 +76,11 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "steeple_auth.0001_django_auth",
         "steeple_auth.0002_secret",
         "steeple_auth.0003_refresh_token",
+        "steeple_auth.0004_api_key",
         "steeple_node.0001_server_status",
         "crypto.0001_initial",
         "products.0001_initial",
+        "users.0001_initial",
         "orders.0001_initial",
     ];
     assert_eq!(run(&database, &["migrate"]), serde_json::json!({ "applied": steps }));
@@ -71,7 +88,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
     assert_eq!(run(&database, &["migrate", "--check"]), serde_json::json!({ "pending": [] }));
 
     let services = run(&database, &["services"]);
-    assert_eq!(keys(&services), ["services", "skipped"]);
+    assert_eq!(keys(&services), ["receivers", "services", "skipped"]);
     let crypto = &services["services"][0];
     assert_eq!(keys(crypto), ["app", "at", "comment", "implementation", "methods", "name", "native"]);
     assert_eq!((crypto["app"].as_str(), crypto["name"].as_str()), (Some("crypto"), Some("crypto.CryptoService")));
@@ -100,8 +117,20 @@ async fn json_has_the_keys_that_programs_rely_on() {
     assert_eq!(methods[0]["chain"][0], "record");
 
     let process = Process::start(&database, &[]);
-    let report =
-        ["database", "environment", "first_call", "grpc", "http", "pid", "services", "site", "skipped", "version"];
+    let report = [
+        "database",
+        "environment",
+        "first_call",
+        "grpc",
+        "http",
+        "pid",
+        "receivers",
+        "services",
+        "site",
+        "skipped",
+        "superuser",
+        "version",
+    ];
     assert_eq!(keys(&process.report), report);
     let mut client = process.client().await;
     get_coin(&mut client, "shape-1").await.unwrap();
@@ -165,7 +194,7 @@ async fn json_has_the_keys_that_programs_rely_on() {
     let doctor = run(&database, &free);
     let checks: Vec<_> =
         doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(checks, ["configuration", "services", "database", "migrations", "cache", "grpc port"]);
+    assert_eq!(checks, ["configuration", "services", "token keys", "database", "migrations", "cache", "grpc port"]);
     assert_eq!(keys(&doctor["checks"][0]), ["detail", "name", "verdict"]);
     assert!(doctor["checks"].as_array().unwrap().iter().all(|check| check["verdict"] == "ok"), "{doctor}");
 }
@@ -184,4 +213,39 @@ async fn the_start_says_what_is_served_and_shows_a_call_that_works() {
     assert_eq!(process.http("/readyz").0, 200);
     let name = get_coin(&mut process.client().await, "first").await.unwrap();
     assert_eq!(name, "Bitcoin");
+}
+
+#[tokio::test]
+async fn the_first_start_in_development_makes_a_superuser_and_shows_it_once() {
+    let database = Database::sqlite().await.unwrap();
+    let process = Process::start(&database, &[]);
+    let made = &process.report["superuser"];
+    assert_eq!(keys(made), ["api_key", "password", "username"]);
+    assert_eq!(made["username"], "admin");
+    let (password, key) = (made["password"].as_str().unwrap(), made["api_key"].as_str().unwrap());
+    assert_eq!(password.len(), 20);
+    assert!(key.starts_with("stp_"), "{key}");
+
+    let wallets = ListWalletsRequest { owner: "alice".into(), ..Default::default() };
+    let refused = process.client().await.list_wallets(wallets.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let answer = process.superuser().await.list_wallets(wallets).await.unwrap().into_inner();
+    assert!(!answer.wallets.is_empty());
+    let login = serde_json::json!({ "username": "admin", "password": password });
+    let (status, answer) = process.post("/api/auth/login", &login);
+    assert_eq!(status, 200, "{answer}");
+    assert!(!process.said().contains(password) && !process.said().contains(key));
+    drop(process);
+
+    let again = Process::start(&database, &[]);
+    assert!(again.report["superuser"].is_null(), "{}", again.report);
+}
+
+#[tokio::test]
+async fn the_tests_of_a_site_get_no_superuser() {
+    let database = Database::sqlite().await.unwrap();
+    let process = Process::start(&database, &[("STEEPLE_ENV", "test")]);
+    assert!(process.report["superuser"].is_null(), "{}", process.report);
+    let users = run(&database, &["users"]);
+    assert!(users.as_array().unwrap().iter().all(|user| user["is_superuser"] == false), "{users}");
 }

@@ -24,7 +24,7 @@ async fn locked(database: &Database) -> SqliteConnection {
 
 /// Deposits that wait for the lock.
 async fn deposits(process: &Process) -> JoinSet<Result<String, tonic::Status>> {
-    let client = process.client().await;
+    let client = process.superuser().await;
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
         let mut client = client.clone();

@@ -6,6 +6,7 @@ mod ending;
 mod servers;
 mod token;
 mod trouble;
+mod users;
 
 use std::{
     env,
@@ -23,7 +24,10 @@ use serde_json::Value;
 use steeple::record::{RequestLog, RequestLogRow};
 use tonic::{Status, transport::Channel};
 
-use crate::databases::Database;
+use crate::{
+    databases::Database,
+    site::{Credential, Identified},
+};
 
 /// How long a condition may take to come true on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,16 +94,39 @@ impl Process {
         self.report[of].as_str().unwrap_or_else(|| panic!("an address in {}", self.report)).to_owned()
     }
 
-    pub async fn client(&self) -> CryptoServiceClient<Channel> {
+    pub async fn channel(&self) -> Channel {
         let address = format!("http://{}", self.address("grpc"));
-        let channel = Channel::from_shared(address).expect("an address").connect().await.expect("it serves");
-        CryptoServiceClient::new(channel)
+        Channel::from_shared(address).expect("an address").connect().await.expect("it serves")
+    }
+
+    /// Somebody who is not logged in.
+    pub async fn client(&self) -> CryptoServiceClient<Channel> {
+        CryptoServiceClient::new(self.channel().await)
+    }
+
+    /// The superuser it made at its first start, by their key.
+    pub async fn superuser(&self) -> CryptoServiceClient<Identified> {
+        let key = self.report["superuser"]["api_key"].as_str().expect("the database is new");
+        CryptoServiceClient::new(Credential::key(key).on(self.channel().await))
     }
 
     /// Asks its HTTP listener: the status and the text.
     pub fn http(&self, path: &str) -> (u16, String) {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n\r\n"))
+    }
+
+    /// Sends JSON to its HTTP listener.
+    pub fn post(&self, path: &str, body: &Value) -> (u16, String) {
+        let body = body.to_string();
+        let (host, length) = ("host: demo\r\nconnection: close", body.len());
+        self.ask(&format!(
+            "POST {path} HTTP/1.1\r\n{host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+    }
+
+    fn ask(&self, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address("http")).expect("the http listener");
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");

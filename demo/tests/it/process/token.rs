@@ -1,10 +1,6 @@
 //! `token`: for whoever has the database and the secret.
 
-use std::{
-    env,
-    io::{Read as _, Write as _},
-    net::TcpStream,
-};
+use std::env;
 
 use serde_json::{Value, json};
 
@@ -13,18 +9,9 @@ use crate::databases::Database;
 
 /// Whether the running site accepts this token.
 fn accepts(process: &Process, token: &str) -> bool {
-    let body = json!({ "token": token }).to_string();
-    let mut stream = TcpStream::connect(process.report["http"].as_str().expect("it listens")).unwrap();
-    write!(
-        stream,
-        "POST /api/auth/verify HTTP/1.1\r\nhost: demo\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 401"), "{answer}");
-    answer.starts_with("HTTP/1.1 200")
+    let (status, answer) = process.post("/api/auth/verify", &json!({ "token": token }));
+    assert!([200, 401].contains(&status), "{status}: {answer}");
+    status == 200
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod access;
 mod at_once;
+mod events;
 mod orders;
 mod products;
 mod statements;
@@ -28,7 +29,14 @@ use demo::{
         },
     },
 };
-use steeple::{Context, Db, Fixed, Principal, User, config::Environment, method::Method};
+use sea_orm::{ActiveValue::Set, EntityTrait as _};
+use steeple::{
+    Context, Db, Fixed, Principal, User,
+    auth::{password::Encoded, tables::user},
+    clock,
+    config::Environment,
+    method::Method,
+};
 use tonic::metadata::MetadataMap;
 
 use crate::{databases::Database, refused::Refused};
@@ -48,6 +56,21 @@ impl Shop {
 
     pub async fn over(db: Db, database: Database) -> Self {
         demo::server().migrate(&db, Environment::Test).await.expect("the demo migrates");
+        // The orders of tests are of these.
+        let accounts = (700..=760).map(|id| user::ActiveModel {
+            id: Set(id),
+            password: Set(Encoded::unusable().expect("random text")),
+            last_login: Set(None),
+            is_superuser: Set(false),
+            username: Set(format!("user{id}")),
+            first_name: Set(String::new()),
+            last_name: Set(String::new()),
+            email: Set(String::new()),
+            is_staff: Set(false),
+            is_active: Set(true),
+            date_joined: Set(clock::now()),
+        });
+        user::Entity::insert_many(accounts).exec_without_returning(&db).await.expect("new users");
         Self { db, _database: Arc::new(database) }
     }
 
@@ -56,7 +79,7 @@ impl Shop {
         Caller { shop: self.clone(), principal: Principal::Anonymous }
     }
 
-    /// A user without orders yet, with these permissions.
+    /// A user from 700 to 760, without orders yet, with these permissions.
     pub fn user(&self, id: i64, permissions: &[&str]) -> Caller {
         self.caller(User { permissions: permissions.iter().map(ToString::to_string).collect(), ..user(id) })
     }

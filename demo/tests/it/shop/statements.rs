@@ -1,36 +1,15 @@
 //! Relations come in a fixed number of statements, however many rows there are.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use demo::{
+    apps::products::grpc_services::ProductService,
+    pb::{
+        orders::ListOrdersRequest,
+        products::{GetProductRequest, ProductService as _, SearchProductsRequest},
+    },
 };
 
-use demo::pb::{orders::ListOrdersRequest, products::SearchProductsRequest};
-use steeple::Db;
-
 use super::Shop;
-use crate::databases::on_every_database;
-
-/// How many statements went to a database since the last time it was asked.
-struct Statements(Arc<AtomicUsize>);
-
-impl Statements {
-    fn of(db: &mut Db) -> Self {
-        let count = Arc::new(AtomicUsize::new(0));
-        let counted = count.clone();
-        let Db::Pool(pool) = db else { panic!("a pool") };
-        pool.set_metric_callback(move |_| {
-            counted.fetch_add(1, Relaxed);
-        });
-        Self(count)
-    }
-
-    async fn during<T>(&self, work: impl Future<Output = T>) -> (T, usize) {
-        self.0.store(0, Relaxed);
-        let done = work.await;
-        (done, self.0.load(Relaxed))
-    }
-}
+use crate::{databases::on_every_database, refused::Refused, statements::Statements};
 
 on_every_database! {
     async fn more_rows_are_not_more_statements(database: Database) {
@@ -72,5 +51,25 @@ on_every_database! {
         let stranger = shop.user(701, &[]);
         let (page, count) = statements.during(stranger.list(ListOrdersRequest::default())).await;
         assert_eq!((page.unwrap().orders.len(), count), (0, 1), "no orders, no lines to ask for");
+    }
+
+    async fn a_product_out_of_the_cache_is_no_statement(database: Database) {
+        let mut db = database.connect().await;
+        let statements = Statements::of(&mut db);
+        let shop = Shop::over(db, database).await;
+        // A context outside the server has a cache of its own; two calls of one share it.
+        let cx = shop.anonymous().cx("/products.ProductService/GetProduct");
+        let request = GetProductRequest { product_id: shop.product("PTR-TRK-BAL").await.id };
+        let (missed, count) = statements.during(ProductService.get_product(cx.clone(), request)).await;
+        assert_eq!(count, 1, "a product with its category");
+        let (hit, count) = statements.during(ProductService.get_product(cx.clone(), request)).await;
+        assert_eq!(count, 0);
+        assert_eq!(hit.unwrap(), missed.unwrap());
+
+        let nothing = GetProductRequest { product_id: 987_654 };
+        for _ in 0..2 {
+            let (missing, count) = statements.during(ProductService.get_product(cx.clone(), nothing)).await;
+            assert_eq!((Refused::from(missing.unwrap_err()), count), (crate::refused::missing(), 1), "that there is none is not kept");
+        }
     }
 }

@@ -13,7 +13,6 @@
 mod changes;
 mod key;
 mod lookup;
-mod owner;
 mod scopes;
 mod site_key;
 pub(super) mod table;
@@ -27,7 +26,6 @@ use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 use uses::Ledger;
 
-pub(crate) use owner::Owner;
 pub use {
     changes::{NewApiKey, NewKey},
     key::ApiKey,

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
-use super::{owner::Owner, text::Digest};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+
+use super::text::Digest;
 use crate::{
-    auth::{Config, Secret},
+    auth::{Config, Secret, tables::user},
     db::Db,
     error::{Error, Result},
 };
@@ -39,8 +41,12 @@ impl SiteKey {
     /// # Errors
     /// UNAUTHENTICATED: there is none. UNAVAILABLE while the database is away.
     pub async fn user(&self, db: &Db) -> Result<i64> {
-        let superuser = Owner::first_superuser(db).await?;
-        superuser.map(|user| user.id).ok_or_else(|| {
+        let superusers = user::Entity::find()
+            .filter(user::Column::IsActive.eq(true))
+            .filter(user::Column::IsSuperuser.eq(true))
+            .order_by_asc(user::Column::Id);
+        let first: Option<i32> = superusers.select_only().column(user::Column::Id).into_tuple().one(db).await?;
+        first.map(i64::from).ok_or_else(|| {
             Error::unauthenticated("the api key is not valid")
                 .because("it is the secret key, and there is no active superuser: make one with `createsuperuser`")
         })

@@ -40,12 +40,11 @@ impl Checks {
     /// # Errors
     /// RESOURCE_EXHAUSTED when too many wait already; what the work says.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let permit = match Arc::clone(&self.room).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let _place = self.place()?;
-                Arc::clone(&self.room).acquire_owned().await.map_err(|error| gone().because(error))?
-            }
+        let permit = if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+            permit
+        } else {
+            let _place = self.place()?;
+            Arc::clone(&self.room).acquire_owned().await.map_err(|error| gone().because(error))?
         };
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;

@@ -7,7 +7,7 @@
 //! | `pbkdf2_sha1$…`, `scrypt$…`, `bcrypt_sha256$$2b$…`, `bcrypt$$2b$…` | Django | yes | no |
 //! | `!…` | either, for users who may not log in by password | as "no password" | yes |
 //!
-//! A hash is made and checked on a thread of its own, a few at once ([`Checks`]). One that would eat the machine, because
+//! A hash is made and checked on a thread of its own, a few at once (`checks.rs`). One that would eat the machine, because
 //! of its memory or its iterations, is taken as not matching.
 //!
 //! Must never: show a password or a hash, compare in a time that depends on either, or run on the threads of the runtime.
@@ -27,6 +27,7 @@ use sea_orm::DeriveValueType;
 
 pub(super) use self::checks::Checks;
 use self::format::Format;
+pub(super) use self::random::text as random_text;
 pub use self::weakness::{Weakness, weaknesses};
 use super::Hasher;
 use crate::error::{Error, Result};
@@ -107,18 +108,18 @@ impl fmt::Debug for Encoded {
 /// What a check found.
 pub(super) enum Verdict {
     Wrong,
-    /// Right, and with it the hash that should replace the old one, if it should.
+    /// Right, and the hash that should replace the old one, if one should.
     Right(Option<Encoded>),
 }
 
 /// Checks a password against what is kept of it; without anything kept (no such user), or when nothing can match, the
-/// same work is done for nothing. Slow.
-pub(super) fn verify(password: &str, kept: Option<&Encoded>, hasher: Hasher) -> Result<Verdict> {
+/// same work is done for nothing. `upgrade`: make a hash of today in place of an older one. Slow.
+pub(super) fn verify(password: &str, kept: Option<&Encoded>, hasher: Hasher, upgrade: bool) -> Result<Verdict> {
     let matches = kept.and_then(|kept| kept.check(password));
     match (matches, kept) {
         (Some(true), Some(kept)) => {
-            let new = kept.needs_upgrade(hasher).then(|| Encoded::make(password, hasher)).transpose()?;
-            Ok(Verdict::Right(new))
+            let old = upgrade && kept.needs_upgrade(hasher);
+            Ok(Verdict::Right(old.then(|| Encoded::make(password, hasher)).transpose()?))
         }
         (Some(_), Some(kept)) => {
             kept.harden(password, hasher);

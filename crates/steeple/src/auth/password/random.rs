@@ -1,4 +1,4 @@
-//! Random text for salts.
+//! Random text, for salts and for passwords that nobody chose.
 
 use crate::error::{Error, Result};
 
@@ -8,7 +8,7 @@ pub(super) const SALT: usize = 22;
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// So many random letters and digits, each equally likely.
-pub(super) fn text(length: usize) -> Result<String> {
+pub(in crate::auth) fn text(length: usize) -> Result<String> {
     let mut text = String::with_capacity(length);
     let mut bytes = [0; 64];
     while text.len() < length {

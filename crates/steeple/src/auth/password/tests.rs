@@ -1,5 +1,6 @@
 //! Hashes that Django 5.2.19 made, with argon2-cffi 25.1 and bcrypt 5.0.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use proptest::prelude::*;
 
 use super::*;
@@ -160,13 +161,15 @@ fn nothing_of_a_hash_is_shown() {
 
 #[test]
 fn a_check_upgrades_what_is_right_and_old_only() {
-    let check = |password: &str, text: &str| verify(password, Some(&kept(text)), Hasher::Argon2).unwrap();
+    let check = |password: &str, text: &str| verify(password, Some(&kept(text)), Hasher::Argon2, true).unwrap();
     let Verdict::Right(Some(new)) = check(PASSWORD, BY_DJANGO[1]) else { panic!("upgraded") };
     assert!(!new.needs_upgrade(Hasher::Argon2));
     assert_eq!(new.check(PASSWORD), Some(true));
     assert!(matches!(check(PASSWORD, BY_DJANGO[3]), Verdict::Right(None)));
     assert!(matches!(check("wrong", BY_DJANGO[1]), Verdict::Wrong));
-    assert!(matches!(verify(PASSWORD, None, Hasher::Argon2).unwrap(), Verdict::Wrong));
+    assert!(matches!(verify(PASSWORD, None, Hasher::Argon2, true).unwrap(), Verdict::Wrong));
+    let left = verify(PASSWORD, Some(&kept(BY_DJANGO[1])), Hasher::Argon2, false).unwrap();
+    assert!(matches!(left, Verdict::Right(None)));
 }
 
 proptest! {
@@ -175,8 +178,7 @@ proptest! {
         // Cheap, so that many can be tried: what is written here has no such parameters.
         let mut hash = [0; 32];
         ::pbkdf2::pbkdf2_hmac::<sha2::Sha256>(password.as_bytes(), b"salt", 1, &mut hash);
-        use base64::Engine as _;
-        let text = format!("pbkdf2_sha256$1$salt${}", base64::engine::general_purpose::STANDARD.encode(hash));
+        let text = format!("pbkdf2_sha256$1$salt${}", BASE64.encode(hash));
         prop_assert_eq!(kept(&text).check(&password), Some(true));
         prop_assert_eq!(kept(&text).check(&other), Some(password == other));
     }

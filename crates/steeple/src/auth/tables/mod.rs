@@ -2,8 +2,8 @@
 //!
 //! Their names, columns, types, constraints and indexes are what `django.contrib.auth` and `contenttypes` make: the
 //! statements in `sqlite.sql`, `postgres.sql` and `mysql.sql` are Django's own words. So a site may share its database with
-//! a Django project, and either may migrate first ([`DjangoAuth`]). What Django does after each of its migrations is
-//! done here too: every registered model gets its content type and its four permissions ([`refill`]).
+//! a Django project, and either may migrate first. What Django does after each of its migrations is
+//! done here too: every registered model gets its content type and its four permissions.
 //!
 //! The three tables that link have an `id` in the database, an integer or a bigint by the project's
 //! `DEFAULT_AUTO_FIELD`; here they are keyed by their pair, and nobody reads it.

@@ -33,7 +33,7 @@ use self::{
     family::Families,
     keys::Keys,
 };
-use super::{Config, Secret, User};
+use super::{Config, Secret, User, config::SECRET_BYTES};
 use crate::{
     clock,
     db::Db,
@@ -122,6 +122,15 @@ impl Tokens {
             access_lifetime: config.access_lifetime,
             refresh_lifetime: config.refresh_lifetime,
         })))
+    }
+
+    /// Whether the keys of the configuration can be used, without a database: as if it had a secret key, if it has none.
+    ///
+    /// # Errors
+    /// As [`Tokens::new`].
+    pub fn check(config: &Config) -> Result<(), String> {
+        let any = || Secret::new("?".repeat(SECRET_BYTES));
+        Keys::new(config, &config.secret_key.clone().unwrap_or_else(any)).map(drop)
     }
 
     /// What this access token says, if it is one, was signed with a key of this site, and is good now. Asks nobody:

@@ -1,8 +1,11 @@
 //! Accounts: made, found, changed and deleted.
 
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, SqlErr, sea_query::SimpleExpr,
+    ActiveModelTrait as _,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    SqlErr,
+    sea_query::{Alias, Expr, ExprTrait as _, Query, SimpleExpr},
 };
 
 use super::{Users, names};
@@ -15,6 +18,10 @@ use crate::{
     clock,
     error::{Error, Result},
 };
+
+/// What lets a user in and has no foreign key to them. It would be of no use without the user, but some databases give an
+/// id again, and the next who has it must not inherit it.
+const CREDENTIALS: [&str; 2] = ["steeple_api_key", "steeple_refresh_token"];
 
 /// A user to be made: active, and otherwise with nothing.
 #[derive(Debug, Clone)]
@@ -107,6 +114,16 @@ impl Users {
     pub async fn by_username(&self, username: &str) -> Result<Option<user::Model>> {
         let Some(name) = names::sought(username) else { return Ok(None) };
         Ok(user::Entity::find().filter(user::Column::Username.eq(name)).one(&self.db).await?)
+    }
+
+    /// Whether anybody is a superuser, active or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn has_superuser(&self) -> Result<bool> {
+        let superusers = user::Entity::find().filter(user::Column::IsSuperuser.eq(true));
+        let one: Option<i32> = superusers.select_only().column(user::Column::Id).into_tuple().one(&self.db).await?;
+        Ok(one.is_some())
     }
 
     /// The user with this id, active or not.
@@ -207,8 +224,8 @@ impl Users {
         found.ok_or_else(not_found)
     }
 
-    /// Deletes a user with what they were given. `false`: there was none. Prefer [`set_active`](Self::set_active): rows
-    /// of other tables may refer to them.
+    /// Deletes a user with what they were given, their API keys and refresh tokens. `false`: there was none. Prefer
+    /// [`set_active`](Self::set_active): rows of other tables may refer to them.
     ///
     /// # Errors
     /// FAILED_PRECONDITION when rows of other tables refer to the user; then nothing is deleted.
@@ -222,6 +239,11 @@ impl Users {
                     .filter(user_permission::Column::UserId.eq(key))
                     .exec(&tx)
                     .await?;
+                for table in CREDENTIALS {
+                    let mut delete = Query::delete();
+                    delete.from_table(Alias::new(table)).and_where(Expr::col(Alias::new("user_id")).eq(id));
+                    tx.execute(&delete).await?;
+                }
                 let deleted = user::Entity::delete_by_id(key).exec(&tx).await?;
                 Ok::<_, Error>(deleted.rows_affected > 0)
             })

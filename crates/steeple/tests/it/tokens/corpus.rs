@@ -207,11 +207,16 @@ fn malformed() -> Vec<(String, String)> {
     all.into_iter().map(|(what, token)| (what.to_owned(), token)).collect()
 }
 
+/// What each is, and the token: none is valid where [`SECRET`] signs with HS256.
+pub fn all() -> Vec<(String, String)> {
+    [unsigned(), misheaded(), misclaimed(), malformed()].concat()
+}
+
 #[tokio::test]
 async fn none_of_it_is_accepted() {
     let site = Site::new(|_| ()).await;
     site.verify(&token(&claims())).expect("what the others are made from is right");
-    for (what, token) in [unsigned(), misheaded(), misclaimed(), malformed()].concat() {
+    for (what, token) in all() {
         let log = site.refused(&what, &token);
         assert!(token.len() < 8 || !log.contains(&token), "{what}: the log has the token");
     }

@@ -13,6 +13,7 @@ use super::{tables::schema, *};
 use crate::databases::{on_every_database, skipped};
 
 /// The project in `demo/clients/django`, over a test's database.
+#[derive(Clone)]
 struct Django {
     python: String,
     url: String,
@@ -166,9 +167,14 @@ on_every_database! {
         let applied = server().migrate(&db, Environment::Production).await.unwrap();
         assert!(applied.contains(&"steeple_auth.0001_django_auth".to_owned()), "{applied:?}");
         assert_eq!(schema(&db).await, theirs, "nothing changed");
-        django.is_content();
-        both_let_them_in(&django, &db).await;
+        let command = ["createsuperuser", "--noinput", "--username", "root", "--email", "root@example.org"];
+        let with_password = Django { variables: vec![("DJANGO_SUPERUSER_PASSWORD", PASSWORD)], ..django.clone() };
+        with_password.says(&command);
+        let users = Users::new(db.clone(), &config());
+        assert_eq!(users.verify("root", "wrong").await.unwrap(), None);
+        assert!(users.verify("root", PASSWORD).await.unwrap().unwrap().is_superuser);
         both_count_grants(&django, &db).await;
+        django.is_content();
     }
 
     async fn either_makes_the_same_tables(database: Database) {

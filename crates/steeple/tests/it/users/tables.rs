@@ -135,7 +135,7 @@ on_every_database! {
         let ada = make(&users, "ada").await;
         let db = database.connect().await;
         let before = schema(&db).await;
-        execute(&db, "DELETE FROM steeple_migrations WHERE app = 'steeple_auth'").await;
+        execute(&db, "DELETE FROM steeple_migrations WHERE name = '0001_django_auth'").await;
         server().migrate(&db, Environment::Production).await.unwrap();
         assert_eq!(schema(&db).await, before);
         assert_eq!(users.by_username("ada").await.unwrap(), Some(ada));
@@ -175,7 +175,7 @@ on_every_database! {
 
     async fn tables_that_differ_from_djangos_are_refused(database: Database) {
         let db = migrated(&database).await;
-        let again = "DELETE FROM steeple_migrations WHERE app = 'steeple_auth'";
+        let again = "DELETE FROM steeple_migrations WHERE name = '0001_django_auth'";
         execute(&db, again).await;
         execute(&db, "ALTER TABLE auth_user ADD COLUMN phone varchar(20)").await;
         let why = refusal(&db).await;

@@ -1,4 +1,4 @@
-//! The tables of orders and their lines.
+//! The tables of orders, their lines and the mail about them.
 //!
 //! MySQL commits each statement by itself, so every step may meet its own work of an interrupted run and passes over it.
 
@@ -8,7 +8,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::schema::{index, moment};
 
-/// Creates `orders_order` and `orders_orderline`.
+/// Creates `orders_order`, `orders_orderline` and `orders_mail`.
 #[derive(Debug)]
 pub struct Migration;
 
@@ -28,11 +28,19 @@ impl MigrationTrait for Migration {
                     .table(Order::Table)
                     .if_not_exists()
                     .col(ColumnDef::new(Order::Id).big_integer().not_null().auto_increment().primary_key())
-                    .col(ColumnDef::new(Order::UserId).big_integer().not_null())
+                    // As wide as the key it refers to.
+                    .col(ColumnDef::new(Order::UserId).integer().not_null())
                     .col(ColumnDef::new(Order::Status).string_len(16).not_null())
                     .col(ColumnDef::new(Order::TotalUsd).big_integer().not_null())
                     .col(moment(backend, Order::CreatedAt))
                     .col(moment(backend, Order::UpdatedAt))
+                    .foreign_key(
+                        ForeignKey::create()
+                            .name("orders_order_user_id_fk")
+                            .from(Order::Table, Order::UserId)
+                            .to(User::Table, User::Id)
+                            .on_delete(ForeignKeyAction::Restrict),
+                    )
                     .to_owned(),
             )
             .await?;
@@ -65,12 +73,34 @@ impl MigrationTrait for Migration {
                     .to_owned(),
             )
             .await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table(Mail::Table)
+                    .if_not_exists()
+                    .col(ColumnDef::new(Mail::Id).big_integer().not_null().auto_increment().primary_key())
+                    .col(ColumnDef::new(Mail::OrderId).big_integer().not_null().unique_key())
+                    .col(ColumnDef::new(Mail::Recipient).string_len(254).not_null())
+                    .col(ColumnDef::new(Mail::Subject).string_len(200).not_null())
+                    .col(ColumnDef::new(Mail::Body).text().not_null())
+                    .col(moment(backend, Mail::CreatedAt))
+                    .foreign_key(
+                        ForeignKey::create()
+                            .name("orders_mail_order_id_fk")
+                            .from(Mail::Table, Mail::OrderId)
+                            .to(Order::Table, Order::Id)
+                            .on_delete(ForeignKeyAction::Cascade),
+                    )
+                    .to_owned(),
+            )
+            .await?;
         // A page of one user's orders is one range of this index, read backwards.
         index(manager, "orders_order", "orders_order_user_id_idx", [Order::UserId, Order::Id]).await?;
         index(manager, "orders_orderline", "orders_orderline_product_id_idx", [Line::ProductId]).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table(Mail::Table).if_exists().to_owned()).await?;
         manager.drop_table(Table::drop().table(Line::Table).if_exists().to_owned()).await?;
         manager.drop_table(Table::drop().table(Order::Table).if_exists().to_owned()).await
     }
@@ -100,6 +130,25 @@ enum Line {
     Quantity,
     UnitPriceUsd,
     TotalUsd,
+}
+
+#[derive(DeriveIden)]
+enum Mail {
+    #[sea_orm(iden = "orders_mail")]
+    Table,
+    Id,
+    OrderId,
+    Recipient,
+    Subject,
+    Body,
+    CreatedAt,
+}
+
+#[derive(DeriveIden)]
+enum User {
+    #[sea_orm(iden = "auth_user")]
+    Table,
+    Id,
 }
 
 #[derive(DeriveIden)]

@@ -1,7 +1,7 @@
 //! What a user ordered at one time.
 
 use sea_orm::entity::prelude::*;
-use steeple::Fixed;
+use steeple::{Fixed, auth::tables::user};
 
 /// What became of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -25,7 +25,7 @@ pub enum Status {
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
-    pub user_id: i64,
+    pub user_id: i32,
     pub status: Status,
     /// The exact sum of the lines.
     pub total_usd: Fixed<2>,
@@ -33,6 +33,8 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     #[sea_orm(has_many)]
     pub lines: HasMany<super::order_line::Entity>,
+    #[sea_orm(belongs_to, from = "user_id", to = "id")]
+    pub user: BelongsTo<user::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
