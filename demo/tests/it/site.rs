@@ -66,10 +66,16 @@ pub struct Site {
 impl Site {
     /// Migrated, filled and serving.
     pub async fn start(database: Database) -> Self {
+        Self::configured(database, |_| ()).await
+    }
+
+    pub async fn configured(database: Database, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { env: Environment::Test, database: database.config(), ..Config::default() };
         config.server.grpc = "127.0.0.1:0".into();
         config.server.http = "off".into();
         config.log.console = ConsoleLines::Off;
+        config.streams.flush_interval = std::time::Duration::from_millis(20);
+        configure(&mut config);
         let running = demo::server().start(config).await.expect("the demo starts");
         let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address is an authority");
         let channel = endpoint.connect().await.expect("it is listening");
@@ -102,6 +108,14 @@ impl Site {
         let new = NewApiKey { scopes, ..NewApiKey::new(user_id, "tests") };
         let key = self.running.identity().keys.create(new).await.expect("an active user");
         Credential::key(key.text.expose()).on(self.channel.clone())
+    }
+
+    pub fn db(&self) -> &steeple::Db {
+        self.running.db()
+    }
+
+    pub fn running(&self) -> &Running {
+        &self.running
     }
 
     pub async fn wallet(&self, owner: &str, symbol: &str) -> Wallet {

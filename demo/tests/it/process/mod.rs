@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod commands;
+mod connected;
 mod ending;
 mod token;
 mod trouble;
