@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -20,7 +21,7 @@ class Agent:
     def __init__(self, site, streaming, name, acks=True):
         self.streaming, self.name, self.acks = streaming, name, acks
         self.outgoing, self.commands, self.error = queue.Queue(), queue.Queue(), None
-        self.call = streaming.Stub(site.channel).ConnectClient(iter(self.outgoing.get, None))
+        self.call = streaming.Stub(site.keyed).ConnectClient(iter(self.outgoing.get, None))
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
@@ -78,12 +79,12 @@ def command(streaming, **kind):
 
 def execute(site, streaming, name, **kind):
     request = streaming.pb.SendCommandRequest(client_id=name, command=command(streaming, **kind))
-    return streaming.Stub(site.channel).ExecuteCommandSync(request, timeout=PATIENCE)
+    return streaming.Stub(site.keyed).ExecuteCommandSync(request, timeout=PATIENCE)
 
 
 def send(site, streaming, name, **kind):
     request = streaming.pb.SendCommandRequest(client_id=name, command=command(streaming, **kind))
-    return streaming.Stub(site.channel).SendCommandToClient(request, timeout=PATIENCE)
+    return streaming.Stub(site.keyed).SendCommandToClient(request, timeout=PATIENCE)
 
 
 def balance(stub, crypto, owner, symbol):
@@ -162,6 +163,18 @@ def test_a_name_has_one_stream_and_the_newer_one_keeps_it(site, streaming, agent
     assert agent.error.code() == grpc.StatusCode.ABORTED
     assert execute(site, streaming, agent.name, ping={"sequence": 3}).success
     newer.leave()
+
+
+def test_a_stream_and_a_command_without_a_credential_are_refused(site, streaming):
+    anonymous = SimpleNamespace(keyed=site.channel)
+    stranger = Agent(anonymous, streaming, "python-stranger")
+    stranger.register()
+    stranger.reader.join(PATIENCE)
+    assert stranger.error.code() == grpc.StatusCode.UNAUTHENTICATED
+    stranger.outgoing.put(None)
+    with pytest.raises(grpc.RpcError) as refused:
+        execute(anonymous, streaming, "python-stranger", ping={"sequence": 1})
+    assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_a_stream_without_a_name_is_refused(site, streaming):

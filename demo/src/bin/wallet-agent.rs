@@ -1,4 +1,4 @@
-//! Simulated wallet agents that connect to a running demo: `cargo run -p demo --bin wallet-agent -- --clients 50`.
+//! Simulated wallet agents that connect to a running demo: `cargo run -p demo --bin wallet-agent -- --clients 50 --api-key …`.
 
 use std::{
     process::ExitCode,
@@ -9,14 +9,17 @@ use std::{
 use clap::Parser;
 use demo::agent::{Settings, Tally, run};
 use tokio::task::JoinSet;
-use tonic::{Status, metadata::AsciiMetadataValue, transport::Endpoint};
+use tonic::{Code, Status, metadata::AsciiMetadataValue, transport::Endpoint};
 
 /// Streams that share a connection: a server lets one connection have 200.
 const PER_CONNECTION: usize = 100;
 
 /// Simulated wallet agents: they connect, report what happens to their wallets, and obey commands.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example:\n  cargo run -p demo --bin wallet-agent -- --clients 50 --report 1")]
+#[command(
+    after_help = "Agents connect as a user, by an API key: the first `cargo run` of the demo prints one.\n\nExample:\n  \
+                  cargo run -p demo --bin wallet-agent -- --clients 50 --report 1 --api-key KEY"
+)]
 struct Arguments {
     /// How many agents
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=20_000))]
@@ -94,7 +97,11 @@ async fn agents(arguments: Arguments) -> Result<(), String> {
 }
 
 fn refusal(status: &Status) -> String {
-    format!("an agent may not connect: {} ({:?})", status.message(), status.code())
+    let hint = match status.code() {
+        Code::Unauthenticated => "; give an API key of the site with --api-key or WALLET_AGENT_API_KEY",
+        _ => "",
+    };
+    format!("an agent may not connect: {} ({:?}){hint}", status.message(), status.code())
 }
 
 #[expect(clippy::print_stdout, reason = "what the program is watched for")]

@@ -1,12 +1,15 @@
 //! What the site does with its wallet agents: who may be one, what becomes of their messages, and what is noted of them.
 //!
-//! A name belongs to whoever used it first: an agent is a row with an owner.
+//! A name belongs to whoever used it first: an agent is a row with an owner. The names of users are theirs from the start,
+//! because an agent moves money in the wallets of its name.
 
 use std::{sync::OnceLock, time::Duration};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
 use steeple::{
-    Code, Context, Error, Result, clock,
+    Code, Context, Error, Result,
+    auth::Users,
+    clock,
     stream::{Cause, Handlers, Session},
 };
 
@@ -20,7 +23,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// The wallet agents.
 #[derive(Debug)]
-pub struct Agents;
+pub struct Agents {
+    /// Whose names are taken.
+    pub users: Users,
+}
 
 /// What is kept of a connected agent.
 #[derive(Debug, Default)]
@@ -39,17 +45,20 @@ impl Handlers for Agents {
     type State = Agent;
 
     async fn admit(&self, cx: &Context, client_id: &str) -> Result<()> {
-        let owner = cx.user().map(|user| user.id);
-        if found_or_made(cx, client_id, owner).await?.owner_id == owner {
+        let user = cx.require_user()?;
+        let namesake = self.users.by_username(client_id).await?;
+        let free = namesake.is_none_or(|namesake| i64::from(namesake.id) == user.id);
+        if free && found_or_made(cx, client_id, user.id).await?.owner_id == user.id {
             return Ok(());
         }
-        Err(Error::permission_denied(format!("agent {client_id} belongs to somebody else")))
+        Err(Error::permission_denied(format!("the name {client_id} belongs to somebody else"))
+            .reason("NAME_TAKEN", "crypto"))
     }
 
     async fn connected(&self, session: &Session<Self>) -> Result<()> {
         let cx = session.context();
         // A superuser goes by any name, and was not asked above.
-        let agent = found_or_made(cx, session.client_id(), cx.user().map(|user| user.id)).await?;
+        let agent = found_or_made(cx, session.client_id(), cx.require_user()?.id).await?;
         // Set once: a session connects once.
         let _ = session.state().id.set(agent.id);
         if ClientStatus::try_from(agent.status) == Ok(ClientStatus::Stopped) {
@@ -95,7 +104,7 @@ async fn handled(session: &Session<Agents>, content: &Payload) -> Result<()> {
 }
 
 /// The agent of this name; a new one belongs to `owner`.
-async fn found_or_made(cx: &Context, client_id: &str, owner: Option<i64>) -> Result<agent::Model> {
+async fn found_or_made(cx: &Context, client_id: &str, owner: i64) -> Result<agent::Model> {
     let find = || agent::Entity::find().filter(agent::Column::ClientId.eq(client_id)).one(cx.db());
     if let Some(agent) = find().await? {
         return Ok(agent);

@@ -35,7 +35,8 @@ impl CryptoStreamingService {
         } else {
             config
         };
-        Ok(Self { hub: setup.hub(config, Agents)? })
+        let agents = Agents { users: setup.identity().users.clone() };
+        Ok(Self { hub: setup.hub(config, agents)? })
     }
 }
 
@@ -47,7 +48,8 @@ impl pb::CryptoStreamingService for CryptoStreamingService {
     async fn send_command_to_client(&self, cx: Context, request: SendCommandRequest) -> Result<SendCommandResponse> {
         let (client_id, command) = wanted(request)?;
         let sent = if client_id == EVERYBODY {
-            may_broadcast(&cx)?;
+            // Who may command one agent need not be who may stop them all.
+            cx.require_staff()?;
             let spread = self.hub.broadcast(&To::All, command).await;
             if spread.queued > 0 { Ok(()) } else { Err(Error::failed_precondition("no agent took it")) }
         } else {
@@ -88,11 +90,6 @@ fn wanted(request: SendCommandRequest) -> Result<(String, DjangoCommand)> {
     }
     command.timestamp.get_or_insert_with(now);
     Ok((request.client_id, command))
-}
-
-/// Who knows the users of the site may speak to all agents at once; where nobody has to log in, everybody may.
-fn may_broadcast(cx: &Context) -> Result<()> {
-    if cx.user().is_some() { cx.require_staff().map(drop) } else { Ok(()) }
 }
 
 /// What kept a command from being acknowledged, as an ack.

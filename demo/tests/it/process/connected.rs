@@ -37,7 +37,7 @@ async fn agents(process: &Process, count: usize) -> (JoinSet<tonic::Status>, Arc
             name: format!("agent-{number}"),
             report_every: Duration::from_secs(1),
             heartbeat_every: None,
-            api_key: None,
+            api_key: Some(process.superuser_key().parse().unwrap()),
         };
         agents.spawn(run(channel.clone(), settings, tally.clone()));
     }
@@ -60,9 +60,13 @@ async fn an_operator_sees_clients_and_commands_them() {
     assert_eq!((&client["service"], &client["status"]), (&"crypto".into(), &"connected".into()), "{client}");
     assert!(client["client_id"].as_str().unwrap().starts_with("agent-") && client["connected_at"].is_string());
 
-    let server = format!("http://{}", process.address("grpc"));
+    let (server, key) = (format!("http://{}", process.address("grpc")), process.superuser_key());
     let send = |arguments: &[&str]| {
-        [&["send"], arguments, &["--server", &server]].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        [&["send"], arguments, &["--server", &server, "--api-key", key]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let run = |arguments: Vec<String>| done(&database, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let refuse = |arguments: Vec<String>| failed(&database, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -77,6 +81,8 @@ async fn an_operator_sees_clients_and_commands_them() {
     assert!(refuse(send(&["agent-1", "ping"])).contains("no JSON"));
     assert!(refuse(send(&["agent-1", "{}"])).starts_with("InvalidArgument"));
     assert!(refuse(send(&["agent-1", "{}", "--service", "crypto.CryptoService"])).contains("has no method"));
+    let stranger = failed(&database, &["send", "agent-1", r#"{"ping":{}}"#, "--server", &server]);
+    assert!(stranger.starts_with("Unauthenticated"), "{stranger}");
     let away = failed(&database, &["send", "agent-1", "{}", "--server", "http://127.0.0.1:1"]);
     assert!(away.starts_with("no server answers at http://127.0.0.1:1"), "{away}");
 
@@ -113,7 +119,11 @@ async fn wallet_agents_connect_as_a_program() {
     let process = Process::start(&database, &[("STEEPLE_STREAMS__FLUSH_INTERVAL", "50ms")]);
     let server = format!("http://{}", process.address("grpc"));
     let mut program = Command::new(env!("CARGO_BIN_EXE_wallet-agent"));
+    let stranger = Command::new(env!("CARGO_BIN_EXE_wallet-agent")).args(["--server", &server]).output().unwrap();
+    let why = text(&stranger.stderr);
+    assert!(!stranger.status.success() && why.contains("--api-key"), "{why}");
     program.args(["--clients", "5", "--server", &server, "--name", "program"]).stdout(Stdio::null());
+    program.env("WALLET_AGENT_API_KEY", process.superuser_key());
     let mut program = program.spawn().unwrap();
     until("all are listed", async || done(&database, &["connections"]).as_array().unwrap().len() == 5).await;
     program.kill().unwrap();

@@ -8,7 +8,9 @@ use demo::pb::crypto::{
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, transport::Channel};
+use tonic::Status;
+
+use crate::site::Identified;
 
 /// How long a condition may take to come true on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,15 +32,14 @@ pub fn registration(version: &str) -> Payload {
 
 impl Agent {
     /// Connected, with this as its first word.
-    pub async fn connect(channel: Channel, name: &str, first: Payload) -> Self {
+    pub async fn connect(channel: Identified, name: &str, first: Payload) -> Self {
         let (say, says) = mpsc::channel(64);
-        let agent = (name.to_owned(), say);
         let first = ClientMessage { client_id: name.to_owned(), payload: Some(first), ..ClientMessage::default() };
-        agent.1.send(first).await.unwrap();
+        say.send(first).await.unwrap();
         let answer =
             CryptoStreamingServiceClient::new(channel).connect_client(ReceiverStream::new(says)).await.unwrap();
         assert_eq!(answer.metadata().get("x-heartbeat-interval-ms").unwrap(), "30000");
-        Self { name: agent.0, say: Some(agent.1), commands: answer.into_inner() }
+        Self { name: name.to_owned(), say: Some(say), commands: answer.into_inner() }
     }
 
     pub async fn say(&self, payload: Payload) {

@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+use super::{
+    agent::{Agent, registration},
+    registration::row,
+    results::Results,
+};
+use crate::{
+    databases::Database,
+    process::until,
+    site::{Identified, Site},
+};
 use demo::{
     apps::crypto_streaming::commands,
     pb::crypto::{
@@ -10,16 +20,8 @@ use demo::{
     },
 };
 use steeple::Code;
-use tonic::transport::Channel;
 
-use super::{
-    agent::{Agent, registration},
-    registration::row,
-    results::Results,
-};
-use crate::{databases::Database, process::until, site::Site};
-
-struct Caller(CryptoStreamingServiceClient<Channel>);
+struct Caller(CryptoStreamingServiceClient<Identified>);
 
 impl Caller {
     async fn execute(&self, client_id: &str, command: DjangoCommand) -> CommandAck {
@@ -36,7 +38,7 @@ impl Caller {
 
 async fn open() -> (Site, Caller) {
     let site = Site::start(Database::sqlite().await.unwrap()).await;
-    let caller = Caller(CryptoStreamingServiceClient::new(site.channel.clone()));
+    let caller = Caller(CryptoStreamingServiceClient::new(site.operator().await));
     (site, caller)
 }
 
@@ -59,7 +61,7 @@ fn name(command: &DjangoCommand) -> &'static str {
 async fn every_command_reaches_the_agent_and_its_ack_the_caller() {
     let mut results = Results::of("commands");
     let (site, caller) = open().await;
-    let mut agent = Agent::connect(site.channel.clone(), "agent", registration("1")).await;
+    let mut agent = Agent::connect(site.tester.clone(), "agent", registration("1")).await;
     connected(&site, 1).await;
     let all = [
         commands::ping(7),
@@ -106,7 +108,7 @@ async fn what_keeps_a_command_from_its_agent_is_told_in_the_answer() {
     let unfit = caller.execute(&"x".repeat(65), commands::ping(1)).await;
     assert_eq!(unfit.error, "INVALID_ARGUMENT");
 
-    let mut agent = Agent::connect(site.channel.clone(), "agent", registration("1")).await;
+    let mut agent = Agent::connect(site.tester.clone(), "agent", registration("1")).await;
     connected(&site, 1).await;
     // Nobody acks: the caller's deadline is what counts, and it learns why.
     let mut request =
@@ -139,7 +141,7 @@ async fn a_broadcast_reaches_every_agent() {
     let (site, caller) = open().await;
     let mut agents = vec![];
     for number in 0..10 {
-        agents.push(Agent::connect(site.channel.clone(), &format!("agent-{number}"), registration("1")).await);
+        agents.push(Agent::connect(site.tester.clone(), &format!("agent-{number}"), registration("1")).await);
     }
     connected(&site, 10).await;
     assert_eq!(caller.send("*", commands::pause("everybody")).await, (true, String::new()));

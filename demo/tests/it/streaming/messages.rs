@@ -78,7 +78,7 @@ on_every_database! {
         let mut results = Results::of("messages");
         let site = Site::start(database).await;
         let db = site.db().clone();
-        let mut agent = Agent::connect(site.channel.clone(), "agent", registration("1")).await;
+        let mut agent = Agent::connect(site.tester.clone(), "agent", registration("1")).await;
         let mut say = async |agent: &Agent, payload: Payload| {
             results.note("sent", &payload);
             agent.say(payload).await;
@@ -136,7 +136,7 @@ on_every_database! {
     async fn what_cannot_be_is_counted_and_ends_nothing(database: Database) {
         let site = Site::start(database).await;
         let db = site.db().clone();
-        let agent = Agent::connect(site.channel.clone(), "agent", registration("1")).await;
+        let agent = Agent::connect(site.tester.clone(), "agent", registration("1")).await;
         let long = "x".repeat(20_000);
         let wrong = [
             registration(&long),
@@ -180,7 +180,7 @@ on_every_database! {
     async fn a_transaction_that_comes_back_changed_is_refused(database: Database) {
         let site = Site::start(database).await;
         let db = site.db().clone();
-        let mut agent = Agent::connect(site.channel.clone(), "agent", moves("t", "deposit", "1", "completed", "")).await;
+        let mut agent = Agent::connect(site.tester.clone(), "agent", moves("t", "deposit", "1", "completed", "")).await;
         until("it is there", async || balance(&db, "agent", "BTC").await.is_some()).await;
         agent.say(moves("t", "deposit", "5", "completed", "")).await;
         let asked = agent.command().await;
@@ -193,7 +193,7 @@ on_every_database! {
     async fn an_agent_keeps_its_newest_entries(database: Database) {
         let site = Site::start(database).await;
         let db = site.db().clone();
-        let agent = Agent::connect(site.channel.clone(), "agent", registration("1")).await;
+        let agent = Agent::connect(site.tester.clone(), "agent", registration("1")).await;
         for number in 0..1_250 {
             agent.say(logs("info", &number.to_string())).await;
         }

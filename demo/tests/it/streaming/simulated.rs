@@ -15,28 +15,30 @@ use demo::{
     pb::crypto::{ClientStatus, SendCommandRequest, crypto_streaming_service_client::CryptoStreamingServiceClient},
 };
 use sea_orm::EntityTrait as _;
-use steeple::Fixed;
+use steeple::{Fixed, auth::NewUser};
 use tokio::task::JoinSet;
 
 use crate::{databases::on_every_database, process::until, site::Site};
 
 const AGENTS: usize = 8;
 
-fn settings(number: usize) -> Settings {
+fn settings(number: usize, key: &str) -> Settings {
     Settings {
         name: format!("agent-{number}"),
         report_every: Duration::from_millis(200),
         heartbeat_every: Some(Duration::from_millis(100)),
-        api_key: None,
+        api_key: Some(key.parse().unwrap()),
     }
 }
 
 on_every_database! {
     async fn agents_move_money_and_every_unit_is_accounted_for(database: Database) {
         let site = Site::start(database).await;
+        let owner = site.user("owner", NewUser::default(), &[]).await;
+        let key = site.key(owner.id, &["crypto.*"]).await;
         let (tally, mut agents) = (Arc::new(Tally::default()), JoinSet::new());
         for number in 0..AGENTS {
-            agents.spawn(run(site.channel.clone(), settings(number), tally.clone()));
+            agents.spawn(run(site.channel.clone(), settings(number, &key), tally.clone()));
         }
         until("all are connected", async || site.running().sessions() == AGENTS).await;
         let completed = async || {
@@ -46,7 +48,7 @@ on_every_database! {
         until("they have moved money", async || completed().await.len() >= 3 * AGENTS).await;
 
         // Paused, nothing more happens; the acks say so.
-        let mut caller = CryptoStreamingServiceClient::new(site.channel.clone());
+        let mut caller = CryptoStreamingServiceClient::new(site.operator().await);
         for number in 0..AGENTS {
             let request = SendCommandRequest { client_id: format!("agent-{number}"), command: Some(commands::pause("count")) };
             let ack = caller.execute_command_sync(request).await.unwrap().into_inner();
@@ -91,7 +93,7 @@ on_every_database! {
         let ends = tally.ends.load(Relaxed);
         let second = Arc::new(Tally::default());
         let mut twin = JoinSet::new();
-        twin.spawn(run(site.channel.clone(), settings(0), second.clone()));
+        twin.spawn(run(site.channel.clone(), settings(0, &key), second.clone()));
         until("the one that was replaced comes back", async || tally.ends.load(Relaxed) > ends && second.ends.load(Relaxed) > 0).await;
         drop((agents, twin));
         until("all have left", async || site.running().sessions() == 0).await;

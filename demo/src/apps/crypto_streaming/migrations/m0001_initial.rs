@@ -29,7 +29,7 @@ impl MigrationTrait for Migration {
                     .if_not_exists()
                     .col(ColumnDef::new(Agent::Id).big_integer().not_null().auto_increment().primary_key())
                     .col(exact(backend, Agent::ClientId).unique_key())
-                    .col(ColumnDef::new(Agent::OwnerId).big_integer())
+                    .col(ColumnDef::new(Agent::OwnerId).big_integer().not_null())
                     .col(ColumnDef::new(Agent::Name).string_len(100).not_null())
                     .col(ColumnDef::new(Agent::Kind).string_len(50).not_null())
                     .col(ColumnDef::new(Agent::Version).string_len(50).not_null())

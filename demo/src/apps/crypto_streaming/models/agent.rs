@@ -11,8 +11,8 @@ pub struct Model {
     pub id: i64,
     #[sea_orm(unique, column_type = "String(StringLen::N(64))")]
     pub client_id: String,
-    /// The user who connected under this name first; null where nobody had to log in.
-    pub owner_id: Option<i64>,
+    /// The user who connected under this name first.
+    pub owner_id: i64,
     #[sea_orm(column_type = "String(StringLen::N(100))")]
     pub name: String,
     #[sea_orm(column_type = "String(StringLen::N(50))")]
