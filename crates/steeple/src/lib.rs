@@ -62,6 +62,7 @@ pub mod login;
 pub mod server;
 
 mod commands;
+mod invoke;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};

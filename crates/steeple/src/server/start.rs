@@ -31,6 +31,7 @@ use crate::{
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
     signal::Signals,
+    stream::{self, Hubs},
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -125,6 +126,8 @@ impl Server {
         let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
         let process = format!("process {}", std::process::id());
         let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
+        let node = format!("{}:{}", hostname(), incoming.local_addr().port());
+        let hubs = Hubs::start(&config.streams, node, db.clone(), metrics.clone());
         let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
         // What a service or a receiver may have; each gets it with the label of its app.
         let setup = Setup {
@@ -136,6 +139,7 @@ impl Server {
             signals: lent.signals.clone(),
             bus: bus.clone(),
             centrifugo: centrifugo.clone(),
+            hubs: hubs.clone(),
             descriptors: self.site.descriptors.clone().into(),
         };
         let receivers = self.site.received(&config.apps);
@@ -159,6 +163,7 @@ impl Server {
             bus,
             centrifugo,
             metrics,
+            hubs,
             health,
             shared,
             deliveries,
@@ -174,7 +179,8 @@ impl Server {
         // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
-        record::migrations().into_iter().chain(auth::migrations()).chain(apps).collect()
+        let own = record::migrations().into_iter().chain(auth::migrations()).chain(stream::migrations());
+        own.chain(apps).collect()
     }
 
     /// Applies what is pending; in development and test, apps whose tables are new get their rows for a first look.
@@ -347,6 +353,13 @@ async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), Star
         tracing::info!(name, "migrated");
     }
     Ok(())
+}
+
+/// What this machine calls itself.
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 async fn http_listener(address: &str) -> Result<Option<TcpListener>, StartError> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "error",
     "clock", // ground
     "db",
@@ -25,7 +25,8 @@ const ORDER: [&str; 20] = [
     "config",
     "app",
     "login",
-    "server",   // house
+    "server", // house
+    "invoke",
     "commands", // doors
 ];
 
