@@ -413,6 +413,18 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "node",
+        doc: "How a server tells the others of its site that it lives.",
+        keys: &[
+            key(
+                "heartbeat_interval",
+                Kind::Duration,
+                "Time between two heartbeats, 1s to 1h. A server that has missed three is taken for dead.",
+            ),
+            key("keep", Kind::Duration, "Time for which a server is listed after its last heartbeat."),
+        ],
+    },
+    Section {
         name: "apps",
         doc: "Which apps and services are served.",
         keys: &[

@@ -49,8 +49,8 @@ impl Config {
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
-        let apps = section("apps");
         let (bus, centrifugo) = (section("bus"), section("centrifugo"));
+        let (node, apps) = (section("node"), section("apps"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -61,6 +61,7 @@ impl Config {
             cache: load.typed("cache", &cache),
             bus: load.typed("bus", &bus),
             centrifugo: load.typed("centrifugo", &centrifugo),
+            node: load.typed("node", &node),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -74,6 +75,7 @@ impl Config {
         load.refuse("cache", config.cache.validate());
         load.refuse("bus", config.bus.validate());
         load.refuse("centrifugo", config.centrifugo.validate());
+        load.refuse("node", config.node.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });

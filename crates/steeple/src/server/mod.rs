@@ -1,15 +1,17 @@
 //! The server: a site, its interceptors and a configuration, made into listeners that answer calls.
 //!
 //! [`Server`] is a description; [`Plan`] is that description checked against a configuration, printable without a
-//! database; [`Server::start`] opens the database, makes the services, binds and serves; [`Running`] is the result, and
-//! knows how to drain. This is the only module that names tonic's transport.
+//! database; `Server::start_with` opens the database, makes the services, binds and serves; [`Running`] is the result,
+//! and knows how to drain. This is the only module that names tonic's transport. The doors on the HTTP listener are
+//! handed over by whoever composes the server ([`Server::start`]): they see it as [`Inside`].
 //!
-//! Must never: start with a part missing that the configuration asks for, or end without telling the log.
+//! Must never: start with a part missing that the configuration asks for, end without telling the log, or know a door.
 
 mod config;
 mod guard;
 mod health;
 mod http;
+mod inside;
 mod plan;
 mod reflection;
 mod running;
@@ -25,6 +27,7 @@ use std::{
 
 pub use config::{Compression, Config};
 pub use guard::ListenError;
+pub use inside::Inside;
 pub use plan::{Plan, PlannedMethod, PlannedService};
 pub use running::{Running, Stopped};
 pub use start::StartError;
@@ -34,6 +37,7 @@ use tower::{Layer, Service, util::BoxCloneSyncService};
 
 use crate::{
     app::Site,
+    auth::Sessions,
     interceptor::{Interceptor, Link, Pipeline},
 };
 
@@ -56,6 +60,7 @@ pub struct Server {
     interceptors: Vec<Placed>,
     around: Vec<Around>,
     health_interval: Duration,
+    sessions: Option<Arc<dyn Sessions>>,
 }
 
 /// An interceptor, and the methods it is for.
@@ -68,7 +73,7 @@ struct Placed {
 impl Server {
     /// A server of this site, with no interceptors of its own yet.
     pub fn new(site: Site) -> Self {
-        Self { site, interceptors: vec![], around: vec![], health_interval: health::INTERVAL }
+        Self { site, interceptors: vec![], around: vec![], health_interval: health::INTERVAL, sessions: None }
     }
 
     /// Adds an interceptor for every method, stock services, health and reflection included. They run in the order in
@@ -106,6 +111,12 @@ impl Server {
     /// How often the database is asked whether it is there, for health checks and `/readyz`. Default every 5 s.
     pub fn check_health_every(mut self, interval: Duration) -> Self {
         self.health_interval = interval;
+        self
+    }
+
+    /// Who knows browser sessions: a site that has its own logins, for the REST API under `/cfg/grpc/`.
+    pub fn sessions(mut self, sessions: impl Sessions) -> Self {
+        self.sessions = Some(Arc::new(sessions));
         self
     }
 

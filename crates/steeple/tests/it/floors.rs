@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 23] = [
     "error",
     "clock", // ground
     "db",
@@ -16,6 +16,7 @@ const ORDER: [&str; 20] = [
     "auth",
     "cache",
     "signal",
+    "node",
     "bus",
     "centrifugo", // pieces
     "context",
@@ -25,7 +26,9 @@ const ORDER: [&str; 20] = [
     "config",
     "app",
     "login",
-    "server",   // house
+    "server", // house
+    "monitor",
+    "doors",
     "commands", // doors
 ];
 

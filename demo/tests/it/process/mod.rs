@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod ending;
+mod servers;
 mod token;
 mod trouble;
 mod users;
