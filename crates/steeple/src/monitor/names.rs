@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Monitor;
-use crate::{auth::api_key::Owner, error::Result};
+use crate::error::Result;
 
 /// Names by number. Who is gone has none.
 #[derive(Debug, Default)]
@@ -25,8 +25,7 @@ impl Names {
         let (users, keys) = (distinct(users), distinct(keys));
         let mut names = Self::default();
         if !users.is_empty() {
-            let owners = Owner::of(&monitor.inside.db, users).await?;
-            names.users = owners.into_iter().map(|owner| (owner.id, owner.username)).collect();
+            names.users = monitor.inside.identity.users.usernames(users).await?;
         }
         if !keys.is_empty() {
             let keys = monitor.inside.identity.keys.by_ids(keys).await?;

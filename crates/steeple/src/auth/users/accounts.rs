@@ -1,5 +1,7 @@
 //! Accounts: made, found, changed and deleted.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::Set,
@@ -133,6 +135,17 @@ impl Users {
     pub async fn by_id(&self, id: i64) -> Result<Option<user::Model>> {
         let Ok(id) = i32::try_from(id) else { return Ok(None) };
         Ok(user::Entity::find_by_id(id).one(&self.db).await?)
+    }
+
+    /// What those of these users are called that there are, active or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn usernames(&self, ids: impl IntoIterator<Item = i64>) -> Result<HashMap<i64, String>> {
+        let ids = ids.into_iter().filter_map(|id| i32::try_from(id).ok());
+        let users = user::Entity::find().filter(user::Column::Id.is_in(ids)).select_only();
+        let users = users.column(user::Column::Id).column(user::Column::Username).into_tuple::<(i32, String)>();
+        Ok(users.all(&self.db).await?.into_iter().map(|(id, name)| (id.into(), name)).collect())
     }
 
     /// At most `limit` users with ids above `after`, active or not, in the order of their ids.
