@@ -69,6 +69,7 @@ pub mod server;
 mod commands;
 mod doors;
 mod monitor;
+mod problem;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};

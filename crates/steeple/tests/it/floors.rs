@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "error",
     "clock", // ground
     "db",
@@ -25,6 +25,7 @@ const ORDER: [&str; 23] = [
     "stream", // wire
     "config",
     "app",
+    "problem",
     "login",
     "server", // house
     "monitor",
