@@ -132,7 +132,7 @@ impl Sessions {
     /// FAILED_PRECONDITION when there is no such user, or they are not active.
     pub async fn begin(&self, user_id: i64) -> Result<NewSession> {
         let nobody = || Error::failed_precondition("a session needs an active user");
-        let row = self.0.users.by_id(user_id).await?.ok_or_else(nobody)?;
+        let row = self.0.users.by_id(user_id).await?.filter(|row| row.is_active).ok_or_else(nobody)?;
         let user = self.0.users.active(user_id).await?.ok_or_else(nobody)?;
         self.with(user, &row.password).await
     }

@@ -249,7 +249,11 @@ fn on(database: Option<Database>) {
             for hours in hours {
                 agree(&db, &rows, hours).await;
             }
-            for table in ["steeple_request_log", "steeple_request_stats", "steeple_caller_stats"] {
+            let log = match db.backend() {
+                sea_orm::DbBackend::Sqlite => "steeple_request_call",
+                _ => "steeple_request_log",
+            };
+            for table in [log, "steeple_request_stats", "steeple_caller_stats"] {
                 db.execute_unprepared(&format!("DELETE FROM {table}")).await.expect("empty");
             }
         });
