@@ -2,6 +2,7 @@
 //!
 //! A library beside the binary, so that tests and the bench start the same server in their own process.
 
+pub mod agent;
 pub mod apps;
 mod convert;
 mod input;

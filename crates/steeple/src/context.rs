@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -67,11 +67,24 @@ pub(crate) struct Lent {
     pub signals: Signals,
     /// Cancelled when the server begins to drain.
     pub draining: CancellationToken,
+    /// Calls that are sessions of connected clients. They have a limit of their own, and count for nothing in that of calls.
+    pub settled: AtomicUsize,
+}
+
+/// A call that has become a session, for as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct Settled(Arc<Lent>);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        self.0.settled.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Lent {
     pub fn new(db: Db, cache: Cache, signals: Signals) -> Self {
-        Self { db, cache, signals, draining: CancellationToken::new() }
+        let (draining, settled) = (CancellationToken::new(), AtomicUsize::new(0));
+        Self { db, cache, signals, draining, settled }
     }
 }
 
@@ -317,6 +330,12 @@ impl Context {
         }
         // Set once by the pipeline; a test's own context may be told again, and stays with the first.
         let _ = self.inner.principal.set(principal);
+    }
+
+    /// The call is a session from now on.
+    pub(crate) fn settle(&self) -> Settled {
+        self.inner.lent.settled.fetch_add(1, Relaxed);
+        Settled(self.inner.lent.clone())
     }
 
     pub(crate) fn call(&self) -> &Arc<Call> {

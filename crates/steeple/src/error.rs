@@ -170,6 +170,11 @@ impl Error {
         self
     }
 
+    /// The `google.rpc` details.
+    pub fn details(&self) -> &ErrorDetails {
+        &self.0.details
+    }
+
     /// The details so far, to add what has no method here.
     pub fn details_mut(&mut self) -> &mut ErrorDetails {
         &mut self.0.details

@@ -68,6 +68,7 @@ pub mod server;
 
 mod commands;
 mod doors;
+mod invoke;
 mod monitor;
 mod problem;
 

@@ -25,6 +25,26 @@ def crypto(tmp_path_factory):
     return SimpleNamespace(pb=crypto_pb2, Stub=crypto_pb2_grpc.CryptoServiceStub)
 
 
+@pytest.fixture(scope="session")
+def streaming(tmp_path_factory):
+    """Messages and stub of the streaming contract as it was first published, not as the site has it."""
+    folder = tmp_path_factory.mktemp("original")
+    original = pathlib.Path(__file__).parent / "original"
+    code = protoc.main(
+        ["protoc", f"-I{original}", f"-I{protoc_includes()}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
+        + ["common.proto", "crypto_streaming.proto"]
+    )
+    assert code == 0, "the original contract does not compile"
+    sys.path.insert(0, str(folder))
+    import common_pb2
+    import crypto_streaming_pb2
+    import crypto_streaming_pb2_grpc
+
+    return SimpleNamespace(
+        common=common_pb2, pb=crypto_streaming_pb2, Stub=crypto_streaming_pb2_grpc.CryptoStreamingServiceStub
+    )
+
+
 def protoc_includes():
     import grpc_tools
 

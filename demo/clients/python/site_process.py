@@ -36,18 +36,23 @@ class Call(NamedTuple):
     compression: grpc.Compression | None
 
 
-class Key(grpc.UnaryUnaryClientInterceptor):
+class Key(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
     """Sends an API key with every call."""
 
     def __init__(self, key):
         self.key = key
 
     def intercept_unary_unary(self, continuation, details, request):
+        return continuation(self.keyed(details), request)
+
+    def intercept_stream_stream(self, continuation, details, requests):
+        return continuation(self.keyed(details), requests)
+
+    def keyed(self, details):
         metadata = [*(details.metadata or ()), ("x-api-key", self.key)]
-        call = Call(
+        return Call(
             details.method, details.timeout, metadata, details.credentials, details.wait_for_ready, details.compression
         )
-        return continuation(call, request)
 
 
 class Site:

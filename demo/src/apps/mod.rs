@@ -14,6 +14,32 @@ pub mod crypto {
     }
     pub mod transfers;
 }
+pub mod crypto_streaming {
+    pub mod agents;
+    pub mod app;
+    pub mod commands;
+    pub mod grpc_services;
+    pub mod handlers {
+        pub mod entries;
+        pub mod error;
+        pub mod log;
+        pub mod registration;
+        pub mod status;
+        pub mod transaction;
+        pub mod wallet_update;
+    }
+    pub mod input;
+    pub mod migrations {
+        pub mod m0001_initial;
+    }
+    pub mod models {
+        pub mod agent;
+        pub mod entry;
+        pub mod transaction;
+    }
+    pub mod protocol;
+    pub mod wallets;
+}
 pub mod orders {
     pub mod app;
     pub mod convert;

@@ -29,7 +29,7 @@ const SCOPE: &str = "u++++u+dd";
 /// The single method that the last key is for.
 const ONE_METHOD: &str = "/crypto.CryptoService/GetWallet";
 
-const METHODS: [(&str, &str); 20] = [
+const METHODS: [(&str, &str); 23] = [
     ("/crypto.CryptoService/Deposit", AUTHENTICATED),
     ("/crypto.CryptoService/GetCoin", PUBLIC),
     (ONE_METHOD, "u++++u+++"),
@@ -38,6 +38,9 @@ const METHODS: [(&str, &str); 20] = [
     ("/crypto.CryptoService/SearchCoins", PUBLIC),
     ("/crypto.CryptoService/Transfer", AUTHENTICATED),
     ("/crypto.CryptoService/Withdraw", AUTHENTICATED),
+    ("/crypto.CryptoStreamingService/ConnectClient", AUTHENTICATED),
+    ("/crypto.CryptoStreamingService/ExecuteCommandSync", PERMISSION),
+    ("/crypto.CryptoStreamingService/SendCommandToClient", PERMISSION),
     ("/orders.OrderService/CancelOrder", SCOPE),
     ("/orders.OrderService/CreateOrder", SCOPE),
     ("/orders.OrderService/GetOrder", AUTHENTICATED),
@@ -83,7 +86,7 @@ async fn callers(site: &Site) -> [Identified; 9] {
     let user = site.user("user", NewUser::default(), &[]).await;
     let staff = site.user("staff", staff, &[]).await;
     let superuser = site.user("superuser", superuser, &[]).await;
-    let permitted = ["orders.change_order", "products.change_product"];
+    let permitted = ["orders.change_order", "products.change_product", "crypto_streaming.change_agent"];
     let permitted = site.user("permitted", NewUser::default(), &permitted).await;
     let inactive = site.user("inactive", NewUser::default(), &[]).await;
     let callers = [

@@ -13,5 +13,6 @@ mod refused;
 mod shop;
 mod site;
 mod statements;
+mod streaming;
 mod transfers;
 mod wallets;

@@ -58,6 +58,8 @@ pub struct Site {
     /// Of somebody who is not logged in.
     pub channel: Channel,
     /// Of a user who has nothing but an account.
+    pub tester: Identified,
+    /// The same, for wallets.
     pub client: CryptoServiceClient<Identified>,
     // Dropped last: the database goes away when nobody is connected any more.
     _database: Database,
@@ -66,17 +68,25 @@ pub struct Site {
 impl Site {
     /// Migrated, filled and serving.
     pub async fn start(database: Database) -> Self {
+        Self::configured(database, |_| ()).await
+    }
+
+    pub async fn configured(database: Database, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { env: Environment::Test, database: database.config(), ..Config::default() };
         config.server.grpc = "127.0.0.1:0".into();
         config.server.http = "off".into();
         config.log.console = ConsoleLines::Off;
+        config.streams.flush_interval = std::time::Duration::from_millis(20);
+        configure(&mut config);
         let running = demo::server().start(config).await.expect("the demo starts");
         let endpoint = Endpoint::from_shared(format!("http://{}", running.grpc)).expect("an address is an authority");
         let channel = endpoint.connect().await.expect("it is listening");
-        let client = CryptoServiceClient::new(Credential::default().on(channel.clone()));
-        let mut site = Self { running, client, channel, _database: database };
+        let nobody = Credential::default().on(channel.clone());
+        let client = CryptoServiceClient::new(nobody.clone());
+        let mut site = Self { running, tester: nobody, client, channel, _database: database };
         let tester = site.user("tester", NewUser::default(), &[]).await;
-        site.client = CryptoServiceClient::new(site.with_key(tester.id, &["*"]).await);
+        site.tester = site.with_key(tester.id, &["*"]).await;
+        site.client = CryptoServiceClient::new(site.tester.clone());
         site
     }
 
@@ -98,10 +108,30 @@ impl Site {
 
     /// A channel with an API key of a user.
     pub async fn with_key(&self, user_id: i64, scopes: &[&str]) -> Identified {
+        Credential::key(&self.key(user_id, scopes).await).on(self.channel.clone())
+    }
+
+    /// A new API key of a user.
+    pub async fn key(&self, user_id: i64, scopes: &[&str]) -> String {
         let scopes = Scopes::read(scopes).expect("scopes");
         let new = NewApiKey { scopes, ..NewApiKey::new(user_id, "tests") };
         let key = self.running.identity().keys.create(new).await.expect("an active user");
-        Credential::key(key.text.expose()).on(self.channel.clone())
+        key.text.expose().to_owned()
+    }
+
+    /// A channel of somebody who may send agents commands, all of them at once too.
+    pub async fn operator(&self) -> Identified {
+        let staff = NewUser { is_staff: true, ..NewUser::default() };
+        let operator = self.user("operator", staff, &["crypto_streaming.change_agent"]).await;
+        self.with_key(operator.id, &["*"]).await
+    }
+
+    pub fn db(&self) -> &steeple::Db {
+        self.running.db()
+    }
+
+    pub fn running(&self) -> &Running {
+        &self.running
     }
 
     pub async fn wallet(&self, owner: &str, symbol: &str) -> Wallet {
@@ -111,7 +141,7 @@ impl Site {
     }
 
     pub async fn stop(self) {
-        drop((self.client, self.channel));
+        drop((self.client, self.tester, self.channel));
         assert_eq!(self.running.stop().await.lost, 0, "rows of the request log were lost");
     }
 }

@@ -1,6 +1,6 @@
 //! What a service may have when it is made, and a receiver when it runs.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,7 @@ use crate::{
     db::Db,
     error::{Error, Result},
     signal::Signals,
+    stream::{Handlers, Hub, Hubs, StreamingConfig},
 };
 
 /// The running site, as a service sees it in its `new(setup: &Setup)`, and a receiver of signals at each event. Cheap to
@@ -37,7 +38,7 @@ use crate::{
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Setup {
     pub(crate) app: &'static str,
     pub(crate) db: Db,
@@ -49,6 +50,7 @@ pub struct Setup {
     pub(crate) centrifugo: Option<Centrifugo>,
     /// The site's, for services that are made of them.
     pub(crate) descriptors: Arc<[Cow<'static, [u8]>]>,
+    pub(crate) hubs: Arc<Hubs>,
 }
 
 impl Setup {
@@ -65,6 +67,14 @@ impl Setup {
     /// The site's configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The clients of one bidirectional method, which the service keeps.
+    ///
+    /// # Errors
+    /// A value of the configuration that cannot work, or a `service_name` that another hub of the site has.
+    pub fn hub<H: Handlers>(&self, config: StreamingConfig, handlers: H) -> Result<Hub<H>> {
+        Hub::open(&self.hubs, config, handlers)
     }
 
     /// The site's users, tokens and API keys.
@@ -98,5 +108,11 @@ impl Setup {
     /// A key is missing, unknown (when `T` denies unknown fields) or of another type; the start ends with that sentence.
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
         self.config.settings(self.app).map_err(|problem| Error::failed_precondition(problem.to_string()))
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("app", &self.app).finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ mod apikeys;
 mod changepassword;
 mod createsuperuser;
 
+mod connections;
 mod doctor;
 mod logs;
 mod methods;
@@ -17,6 +18,7 @@ mod migrate;
 mod new_password;
 mod out;
 mod run;
+mod send;
 mod services;
 mod stats;
 mod token;
@@ -102,6 +104,12 @@ enum Command {
     /// Make, list, revoke and rotate API keys
     #[command(name = "apikeys", after_help = apikeys::EXAMPLE)]
     ApiKeys(apikeys::Arguments),
+    /// Show clients that stay connected, or what happened to one
+    #[command(after_help = connections::EXAMPLE)]
+    Connections(connections::Arguments),
+    /// Send a connected client a command, through a running server
+    #[command(after_help = send::EXAMPLE)]
+    Send(send::Arguments),
     /// Check the configuration, the database, the cache and the ports
     #[command(after_help = doctor::EXAMPLE)]
     Doctor,
@@ -189,6 +197,8 @@ impl Server {
             Command::Logs(arguments) => runtime.block_on(logs::run(self, config, &arguments, out)),
             Command::ApiKeys(arguments) => runtime.block_on(apikeys::run(self, config, &arguments, out)),
             Command::Stats(arguments) => runtime.block_on(stats::run(config, &arguments, out)),
+            Command::Connections(arguments) => runtime.block_on(connections::run(config, &arguments, out)),
+            Command::Send(arguments) => runtime.block_on(send::run(self, config, &arguments, out)),
             Command::Doctor | Command::DefaultConfig => Ok(ExitCode::SUCCESS),
         }
     }

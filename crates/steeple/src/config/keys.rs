@@ -438,6 +438,29 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "streams",
+        doc: "Clients that stay connected. What a service promises them is its own business; these are the limits of a node.",
+        keys: &[
+            key(
+                "max_sessions",
+                Kind::Whole,
+                "Clients connected to one node at once. They do not count in calls.max_in_flight. 0: no limit.",
+            ),
+            key(
+                "max_sessions_per_principal",
+                Kind::Whole,
+                "Of one caller: a user, an API key, or an address without credentials. 0: no limit.",
+            ),
+            key("flush_interval", Kind::Duration, "How often what happened to clients is written to the tables."),
+            key("refresh_interval", Kind::Duration, "How often the row of a connected client is brought up to date."),
+            key(
+                "keep",
+                Kind::Duration,
+                "How long events, and rows of clients that are away, are kept. \"0s\": for ever.",
+            ),
+        ],
+    },
+    Section {
         name: "apps",
         doc: "Which apps and services are served.",
         keys: &[
@@ -459,6 +482,7 @@ pub(super) const OTHER_VARIABLES: &[&str] = &[
     "STEEPLE_LOCKED",
     "STEEPLE_TEST_",
     "STEEPLE_UPDATE_GOLDEN",
+    "STEEPLE_API_KEY",
     "STEEPLE_SUPERUSER_PASSWORD",
 ];
 

@@ -49,7 +49,7 @@ impl Config {
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
-        let (bus, centrifugo) = (section("bus"), section("centrifugo"));
+        let (bus, centrifugo, streams) = (section("bus"), section("centrifugo"), section("streams"));
         let (node, apps) = (section("node"), section("apps"));
         let config = Self {
             env,
@@ -62,6 +62,7 @@ impl Config {
             bus: load.typed("bus", &bus),
             centrifugo: load.typed("centrifugo", &centrifugo),
             node: load.typed("node", &node),
+            streams: load.typed("streams", &streams),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -76,6 +77,7 @@ impl Config {
         load.refuse("bus", config.bus.validate());
         load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("node", config.node.validate());
+        load.refuse("streams", config.streams.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });

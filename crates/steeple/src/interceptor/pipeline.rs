@@ -173,7 +173,10 @@ async fn answer(
 
     // A malformed deadline, no room for the row, too many calls (limit): the first of them ends the call here, before
     // it costs a look at its credential.
-    let admitted = deadline.and(room).and_then(|()| admit(in_flight, &shared.config));
+    let admitted = deadline.and(room).and_then(|()| {
+        // Connected clients have a limit of their own.
+        admit(in_flight.saturating_sub(shared.lent.settled.load(Relaxed)), &shared.config)
+    });
     let admitted = match admitted {
         Ok(()) if serves => identify(&shared, &entry, &cx, &mut bounds).await,
         other => other,

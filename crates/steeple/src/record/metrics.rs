@@ -13,7 +13,7 @@ mod text;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::metrics::{Counter, Key, Label, Level, Metadata, Recorder as _};
+use ::metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use self::counted::MethodMetrics;
@@ -64,6 +64,13 @@ impl Metrics {
         let labels: Vec<_> = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect();
         self.recorder.describe_counter(name.into(), None, help.into());
         self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+    }
+
+    /// A gauge, likewise.
+    pub(crate) fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
+        let labels: Vec<_> = labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned())).collect();
+        self.recorder.describe_gauge(name.into(), None, help.into());
+        self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA)
     }
 
     /// The text of `/metrics`, in the Prometheus text format, version 0.0.4.

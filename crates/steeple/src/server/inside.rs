@@ -24,6 +24,7 @@ use crate::{
     interceptor::Shared,
     node::Node,
     record::{metrics::Metrics, recorder::Recorder},
+    stream::Hubs,
 };
 
 /// A running server, seen from its doors.
@@ -54,6 +55,7 @@ pub struct Inside {
     pub node: Arc<Node>,
     /// Cancelled when the server begins to drain: what would go on for ever ends then.
     pub draining: CancellationToken,
+    pub(super) hubs: Arc<Hubs>,
     pub(super) health: Health,
     pub(super) shared: Arc<Shared>,
     pub(super) answering: Surrounded,

@@ -29,6 +29,7 @@ use crate::{
     node::{Node, State},
     record::{metrics::Metrics, recorder::Recorder},
     signal::Deliveries,
+    stream::Hubs,
 };
 
 /// How long calls may take to end after they were told to, signals to be delivered, and the log to be written, beyond the
@@ -54,6 +55,7 @@ pub struct Running {
     bus: Bus,
     centrifugo: Option<Centrifugo>,
     metrics: Arc<Metrics>,
+    hubs: Arc<Hubs>,
     health: Health,
     shared: Arc<Shared>,
     node: Arc<Node>,
@@ -99,6 +101,7 @@ impl Running {
             metrics,
             node,
             draining,
+            hubs,
             health,
             shared,
             answering,
@@ -136,6 +139,7 @@ impl Running {
             bus: bus.clone(),
             centrifugo: centrifugo.clone(),
             metrics: metrics.clone(),
+            hubs: hubs.clone(),
             health: health.clone(),
             shared: shared.clone(),
             deliveries,
@@ -193,6 +197,16 @@ impl Running {
         self.shared.in_flight()
     }
 
+    /// How many clients are connected, over all hubs.
+    pub fn sessions(&self) -> usize {
+        self.hubs.sessions()
+    }
+
+    /// How many tasks streams of connected clients have: one for each, until the grace after its end is over.
+    pub fn session_tasks(&self) -> usize {
+        self.hubs.tasks()
+    }
+
     /// Ends when the listener ends by itself, which it does only on a fault.
     pub fn ended(&mut self) -> impl Future<Output = ()> {
         let served = &mut self.served;
@@ -201,9 +215,9 @@ impl Running {
         }
     }
 
-    /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, calls under way finish within
-    /// `server.drain`, what still runs then ends with UNAVAILABLE, signals are delivered, the request log is written, the
-    /// database closed.
+    /// Drains: health says NOT_SERVING, no new connection is taken, open ones get GOAWAY, connected clients are told to
+    /// connect again, calls under way finish within `server.drain`, what still runs then ends with UNAVAILABLE, signals are
+    /// delivered, the request log is written, the database closed.
     pub async fn stop(mut self) -> Stopped {
         let since = Instant::now();
         // A check that is under way must not have the last word.
@@ -213,6 +227,7 @@ impl Running {
         self.draining.cancel();
         self.shared.drain();
         self.node.enter(State::Stopping).await;
+        self.hubs.drain();
         let mut cut = 0;
         if timeout(self.config.server.drain, self.quiet()).await.is_err() {
             cut = self.shared.in_flight();
@@ -222,6 +237,7 @@ impl Running {
                 tracing::warn!("some connections did not close, leaving them");
             }
         }
+        self.hubs.finish(AFTERMATH).await;
         // Before its task is aborted, which may be writing.
         let uses = self.identity.keys.finish(AFTERMATH).await;
         if uses > 0 {
@@ -287,6 +303,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.draining.cancel();
         self.shared.drain();
+        self.hubs.drain();
         self.shared.stop();
         self.served.abort();
         self.checks.abort();

@@ -40,6 +40,7 @@ use crate::{
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
     signal::{Deliveries, Signals},
+    stream::{self, Hubs},
 };
 
 /// Why a server did not start. Each reads as a sentence that says what to do.
@@ -149,7 +150,10 @@ impl Server {
         })
         .await;
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
-        let assembled = self.assemble(&plan, &config, &db, &identity, (&metrics, &health), recorder.clone()).await;
+        let name = format!("{}:{}", node::hostname(), grpc.port());
+        let hubs = Hubs::start(&config.streams, name, db.clone(), metrics.clone());
+        let around = (&*metrics, &health, &hubs);
+        let assembled = self.assemble(&plan, &config, &db, &identity, around, recorder.clone()).await;
         let Assembled { routes, made, deliveries, bus, centrifugo } = match assembled {
             Ok(assembled) => assembled,
             Err(error) => {
@@ -178,6 +182,7 @@ impl Server {
             bus,
             centrifugo,
             metrics,
+            hubs,
             node,
             draining,
             health,
@@ -195,7 +200,7 @@ impl Server {
         config: &Arc<Config>,
         db: &Db,
         identity: &Identity,
-        (metrics, health): (&Metrics, &Health),
+        (metrics, health, hubs): (&Metrics, &Health, &Arc<Hubs>),
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Assembled, StartError> {
         let routes = stock_routes(self, plan, config, health)?;
@@ -214,6 +219,7 @@ impl Server {
             signals: lent.signals.clone(),
             bus: bus.clone(),
             centrifugo: centrifugo.clone(),
+            hubs: hubs.clone(),
             descriptors: self.site.descriptors.clone().into(),
         };
         let receivers = self.site.received(&config.apps);
@@ -249,6 +255,7 @@ impl Server {
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
         let own = record::migrations().into_iter().chain(auth::migrations()).chain(node::migrations());
+        let own = own.chain(stream::migrations());
         own.chain(apps).collect()
     }
 

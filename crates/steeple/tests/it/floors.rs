@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "error",
     "clock", // ground
     "db",
@@ -28,6 +28,7 @@ const ORDER: [&str; 24] = [
     "problem",
     "login",
     "server", // house
+    "invoke",
     "monitor",
     "doors",
     "commands", // doors

@@ -33,6 +33,7 @@ mod request_log;
 mod signals;
 mod start;
 mod stock;
+mod streams;
 mod tokens;
 mod users;
 mod wire;

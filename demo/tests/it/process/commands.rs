@@ -9,7 +9,7 @@ use tonic::Code;
 use super::{Process, command, get_coin, json, text, until};
 use crate::databases::Database;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "run",
     "migrate",
     "createsuperuser",
@@ -21,6 +21,8 @@ const COMMANDS: [&str; 13] = [
     "methods",
     "logs",
     "stats",
+    "connections",
+    "send",
     "doctor",
     "default-config",
 ];
@@ -77,8 +79,12 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "steeple_auth.0002_secret",
         "steeple_auth.0003_refresh_token",
         "steeple_auth.0004_api_key",
+        "steeple_auth.0005_session",
         "steeple_node.0001_server_status",
+        "steeple_stream.0001_connection",
+        "steeple_stream.0002_connection_event",
         "crypto.0001_initial",
+        "crypto_streaming.0001_initial",
         "products.0001_initial",
         "users.0001_initial",
         "orders.0001_initial",

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod commands;
+mod connected;
 mod ending;
 mod servers;
 mod token;
@@ -106,8 +107,12 @@ impl Process {
 
     /// The superuser it made at its first start, by their key.
     pub async fn superuser(&self) -> CryptoServiceClient<Identified> {
-        let key = self.report["superuser"]["api_key"].as_str().expect("the database is new");
-        CryptoServiceClient::new(Credential::key(key).on(self.channel().await))
+        CryptoServiceClient::new(Credential::key(self.superuser_key()).on(self.channel().await))
+    }
+
+    /// The API key of that superuser.
+    pub fn superuser_key(&self) -> &str {
+        self.report["superuser"]["api_key"].as_str().expect("the database is new")
     }
 
     /// Asks its HTTP listener: the status and the text.

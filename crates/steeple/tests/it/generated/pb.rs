@@ -1176,6 +1176,217 @@ pub mod catalog {
     }
 }
 /// Generated from the protos of this package.
+pub mod fleet {
+    /// Generated from the protos of this package.
+    pub mod v1 {
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Say {
+            #[prost(string, tag = "1")]
+            pub client_id: ::prost::alloc::string::String,
+            #[prost(oneof = "say::Payload", tags = "10, 11, 12")]
+            pub payload: ::core::option::Option<say::Payload>,
+        }
+        /// Nested message and enum types in `Say`.
+        pub mod say {
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+            pub enum Payload {
+                #[prost(message, tag = "10")]
+                Do(super::Do),
+                #[prost(message, tag = "11")]
+                Beat(super::Beat),
+                #[prost(message, tag = "12")]
+                Answer(super::Answer),
+            }
+        }
+        /// What the handler shall do, in this order.
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Do {
+            #[prost(string, tag = "1")]
+            pub text: ::prost::alloc::string::String,
+            /// Wait so many milliseconds.
+            #[prost(uint32, tag = "2")]
+            pub wait: u32,
+            /// Get this label.
+            #[prost(string, tag = "3")]
+            pub label: ::prost::alloc::string::String,
+            /// Send the client so many commands.
+            #[prost(uint32, tag = "4")]
+            pub send: u32,
+            /// Send the client a command and wait for its answer.
+            #[prost(bool, tag = "5")]
+            pub ask: bool,
+            #[prost(bool, tag = "6")]
+            pub fail: bool,
+            #[prost(bool, tag = "7")]
+            pub panic: bool,
+            #[prost(bool, tag = "8")]
+            pub hang: bool,
+        }
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Beat {}
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Answer {
+            #[prost(string, tag = "1")]
+            pub command_id: ::prost::alloc::string::String,
+            #[prost(string, tag = "2")]
+            pub error: ::prost::alloc::string::String,
+        }
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Tell {
+            #[prost(string, tag = "1")]
+            pub command_id: ::prost::alloc::string::String,
+            #[prost(string, tag = "2")]
+            pub text: ::prost::alloc::string::String,
+            #[prost(int32, tag = "3")]
+            pub ping: i32,
+            #[prost(bytes = "vec", tag = "4")]
+            pub filling: ::prost::alloc::vec::Vec<u8>,
+        }
+        /// Clients that stay connected: for the tests of streams.
+        pub trait Fleet: ::core::marker::Send + ::core::marker::Sync + 'static {
+            /// ```text
+            /// async fn connect(&self, cx: Context, request: Streaming<Say>) -> Result<Replies<Tell>>
+            /// ```
+            fn connect(
+                &self,
+                cx: ::steeple::Context,
+                request: ::steeple::Streaming<Say>,
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<::steeple::Replies<Tell>>,
+            > + ::core::marker::Send;
+        }
+        /// Serves `fleet.v1.Fleet` with an implementation of [`Fleet`].
+        pub fn fleet<S: Fleet>(service: S) -> ::steeple::Service {
+            let service = ::std::sync::Arc::new(service);
+            ::steeple::Service::new("fleet.v1.Fleet")
+                .bidirectional(
+                    "/fleet.v1.Fleet/Connect",
+                    {
+                        let service = ::std::sync::Arc::clone(&service);
+                        move |cx, request| {
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Fleet>::connect(&service, cx, request).await
+                            }
+                        }
+                    },
+                )
+        }
+        /// Generated client implementations.
+        pub mod fleet_client {
+            #![allow(
+                unused_variables,
+                dead_code,
+                missing_docs,
+                clippy::wildcard_imports,
+                clippy::let_unit_value,
+            )]
+            use tonic::codegen::*;
+            use tonic::codegen::http::Uri;
+            /// Clients that stay connected: for the tests of streams.
+            #[derive(Debug, Clone)]
+            pub struct FleetClient<T> {
+                inner: tonic::client::Grpc<T>,
+            }
+            impl<T> FleetClient<T>
+            where
+                T: tonic::client::GrpcService<tonic::body::Body>,
+                T::Error: Into<StdError>,
+                T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+                <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+            {
+                pub fn new(inner: T) -> Self {
+                    let inner = tonic::client::Grpc::new(inner);
+                    Self { inner }
+                }
+                pub fn with_origin(inner: T, origin: Uri) -> Self {
+                    let inner = tonic::client::Grpc::with_origin(inner, origin);
+                    Self { inner }
+                }
+                pub fn with_interceptor<F>(
+                    inner: T,
+                    interceptor: F,
+                ) -> FleetClient<InterceptedService<T, F>>
+                where
+                    F: tonic::service::Interceptor,
+                    T::ResponseBody: Default,
+                    T: tonic::codegen::Service<
+                        http::Request<tonic::body::Body>,
+                        Response = http::Response<
+                            <T as tonic::client::GrpcService<
+                                tonic::body::Body,
+                            >>::ResponseBody,
+                        >,
+                    >,
+                    <T as tonic::codegen::Service<
+                        http::Request<tonic::body::Body>,
+                    >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+                {
+                    FleetClient::new(InterceptedService::new(inner, interceptor))
+                }
+                /// Compress requests with the given encoding.
+                ///
+                /// This requires the server to support it otherwise it might respond with an
+                /// error.
+                #[must_use]
+                pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+                    self.inner = self.inner.send_compressed(encoding);
+                    self
+                }
+                /// Enable decompressing responses.
+                #[must_use]
+                pub fn accept_compressed(
+                    mut self,
+                    encoding: CompressionEncoding,
+                ) -> Self {
+                    self.inner = self.inner.accept_compressed(encoding);
+                    self
+                }
+                /// Limits the maximum size of a decoded message.
+                ///
+                /// Default: `4MB`
+                #[must_use]
+                pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+                    self.inner = self.inner.max_decoding_message_size(limit);
+                    self
+                }
+                /// Limits the maximum size of an encoded message.
+                ///
+                /// Default: `usize::MAX`
+                #[must_use]
+                pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+                    self.inner = self.inner.max_encoding_message_size(limit);
+                    self
+                }
+                pub async fn connect(
+                    &mut self,
+                    request: impl tonic::IntoStreamingRequest<Message = super::Say>,
+                ) -> std::result::Result<
+                    tonic::Response<tonic::codec::Streaming<super::Tell>>,
+                    tonic::Status,
+                > {
+                    self.inner
+                        .ready()
+                        .await
+                        .map_err(|e| {
+                            tonic::Status::unknown(
+                                format!("Service was not ready: {}", e.into()),
+                            )
+                        })?;
+                    let codec = tonic_prost::ProstCodec::default();
+                    let path = http::uri::PathAndQuery::from_static(
+                        "/fleet.v1.Fleet/Connect",
+                    );
+                    let mut req = request.into_streaming_request();
+                    req.extensions_mut()
+                        .insert(GrpcMethod::new("fleet.v1.Fleet", "Connect"));
+                    self.inner.streaming(req, path, codec).await
+                }
+            }
+        }
+    }
+}
+/// Generated from the protos of this package.
 pub mod trial {
     /// Generated from the protos of this package.
     pub mod v1 {

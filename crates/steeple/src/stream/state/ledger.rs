@@ -1,0 +1,250 @@
+//! The task that writes rows and events, in batches, behind the streams.
+
+use std::{
+    collections::HashMap,
+    sync::Weak,
+    time::{Duration, Instant},
+};
+
+use metrics::Counter;
+use sea_orm::{
+    ActiveValue::NotSet,
+    ColumnTrait as _, DbBackend, DbErr, EntityTrait as _, IdenStatic as _, IntoActiveModel as _, Iterable as _,
+    QueryFilter as _,
+    sea_query::{Expr, ExprTrait as _, OnConflict},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::AbortHandle,
+    time::MissedTickBehavior,
+};
+
+use super::{Connection, Event, Status, event, row};
+use crate::{Db, clock, stream::Config};
+
+/// What may wait to be written: with the default limit every client of a node may come and go twice.
+const QUEUE: usize = 65_536;
+/// Rows of one statement; SQLite takes 32,766 values.
+const CHUNK: usize = 500;
+/// How often what is too old is removed.
+const SWEEP: Duration = Duration::from_mins(1);
+/// How long rows of a node that said no more wait before anybody else marks them.
+const LOST: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+
+/// Where rows and events are handed in.
+#[derive(Debug, Clone)]
+pub(in crate::stream) struct Ledger {
+    entries: mpsc::Sender<Entry>,
+    /// What a full queue did not take. Rows heal at the next refresh, events do not.
+    dropped: Counter,
+    keeps_open: Duration,
+    task: AbortHandle,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Row(Box<Connection>),
+    Event(Box<Event>),
+    /// Write what there is, and say so.
+    Flush(oneshot::Sender<()>),
+}
+
+/// Who knows the clients that are connected now.
+pub(in crate::stream) trait Source: Send + Sync + 'static {
+    /// The rows of all open sessions.
+    fn rows(&self) -> Vec<Connection>;
+}
+
+impl Ledger {
+    /// Starts the task; it ends when the ledger and the source are gone.
+    pub fn start(db: Db, config: &Config, source: Weak<dyn Source>, dropped: Counter) -> Self {
+        let (entries, receiver) = mpsc::channel(QUEUE);
+        let task = Task { db, config: config.clone(), source, entries: receiver, rows: HashMap::new(), events: vec![] };
+        let task = tokio::spawn(task.run()).abort_handle();
+        // Three refreshes may fail before the row is doubted.
+        let keeps_open = config.refresh_interval * 3 + config.flush_interval;
+        Self { entries, dropped, keeps_open, task }
+    }
+
+    /// Until when a row of an open session written now may be believed.
+    pub fn valid_until(&self) -> clock::Time {
+        clock::now() + self.keeps_open
+    }
+
+    /// A session began, changed or ended.
+    pub fn row(&self, row: Connection) {
+        self.put(Entry::Row(Box::new(row)));
+    }
+
+    /// Something happened.
+    pub fn event(&self, event: Event) {
+        self.put(Entry::Event(Box::new(event)));
+    }
+
+    fn put(&self, entry: Entry) {
+        if self.entries.try_send(entry).is_err() {
+            self.dropped.increment(1);
+        }
+    }
+
+    /// Waits until everything handed in so far is written, or could not be.
+    pub async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.entries.send(Entry::Flush(done)).await.is_ok() {
+            let _ = written.await;
+        }
+    }
+
+    /// Writes what there is, and nothing after it.
+    pub async fn finish(&self, within: Duration) {
+        if tokio::time::timeout(within, self.flush()).await.is_err() {
+            tracing::warn!("the last connections could not be written");
+        }
+        self.task.abort();
+    }
+}
+
+struct Task {
+    db: Db,
+    config: Config,
+    source: Weak<dyn Source>,
+    entries: mpsc::Receiver<Entry>,
+    /// By service and client: the row of its latest session.
+    rows: HashMap<(String, String), Connection>,
+    events: Vec<Event>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut tick = tokio::time::interval(self.config.flush_interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut refreshed, mut swept) = (Instant::now(), None::<Instant>);
+        loop {
+            tokio::select! {
+                entry = self.entries.recv() => match entry {
+                    Some(Entry::Row(row)) => self.keep(*row),
+                    Some(Entry::Event(event)) => self.events.push(*event),
+                    Some(Entry::Flush(done)) => {
+                        self.write().await;
+                        let _ = done.send(());
+                    }
+                    None => return self.write().await,
+                },
+                _ = tick.tick() => {
+                    if refreshed.elapsed() >= self.config.refresh_interval {
+                        refreshed = Instant::now();
+                        self.refresh();
+                    }
+                    self.write().await;
+                    if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
+                        swept = Some(Instant::now());
+                        if let Err(error) = self.sweep().await {
+                            tracing::warn!(%error, "old connections could not be removed");
+                        }
+                    }
+                }
+            }
+            // What the database does not take must not grow: rows are one for each client, events are not.
+            if self.events.len() > QUEUE {
+                self.events.drain(..self.events.len() - QUEUE);
+            }
+        }
+    }
+
+    /// Of two rows of one client, the later session's; of one session, the later word.
+    fn keep(&mut self, row: Connection) {
+        let key = (row.service.clone(), row.client_id.clone());
+        match self.rows.get_mut(&key) {
+            Some(kept) if kept.connected_at > row.connected_at => {}
+            Some(kept) => *kept = row,
+            None => {
+                self.rows.insert(key, row);
+            }
+        }
+    }
+
+    fn refresh(&mut self) {
+        let Some(source) = self.source.upgrade() else { return };
+        for row in source.rows() {
+            self.keep(row);
+        }
+    }
+
+    /// Writes what has come together; what the database refuses is tried again with the next.
+    async fn write(&mut self) {
+        let rows: Vec<_> = self.rows.values().cloned().collect();
+        for chunk in rows.chunks(CHUNK) {
+            if let Err(error) = write_rows(&self.db, chunk).await {
+                tracing::warn!(%error, rows = self.rows.len(), "connections could not be written, trying again");
+                return;
+            }
+            for row in chunk {
+                self.rows.remove(&(row.service.clone(), row.client_id.clone()));
+            }
+        }
+        while !self.events.is_empty() {
+            let chunk = self.events.len().min(CHUNK);
+            let models = self.events[..chunk].iter().cloned().map(|event| {
+                let mut model = event.into_active_model();
+                model.id = NotSet;
+                model
+            });
+            if let Err(error) = event::Entity::insert_many(models).exec_without_returning(&self.db).await {
+                tracing::warn!(%error, events = self.events.len(), "connection events could not be written, trying again");
+                return;
+            }
+            self.events.drain(..chunk);
+        }
+    }
+
+    /// Marks clients of nodes that died, removes what is older than `keep`.
+    async fn sweep(&self) -> Result<(), DbErr> {
+        let now = clock::now();
+        row::Entity::update_many()
+            .col_expr(row::Column::Status, Expr::value(Status::Disconnected.as_str()))
+            .col_expr(row::Column::Cause, Expr::value("node_lost"))
+            .col_expr(row::Column::DisconnectedAt, Expr::col(row::Column::ValidUntil))
+            .filter(row::Column::Status.ne(Status::Disconnected.as_str()))
+            .filter(row::Column::ValidUntil.lt(now - LOST))
+            .exec(&self.db)
+            .await?;
+        let keep = self.config.keep;
+        if keep.is_zero() {
+            return Ok(());
+        }
+        event::Entity::delete_many().filter(event::Column::CreatedAt.lt(now - keep)).exec(&self.db).await?;
+        row::Entity::delete_many()
+            .filter(row::Column::Status.eq(Status::Disconnected.as_str()))
+            .filter(row::Column::LastSeenAt.lt(now - keep))
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Inserts the rows, or puts them in the place of an older session's.
+async fn write_rows(db: &Db, rows: &[Connection]) -> Result<(), DbErr> {
+    let models = rows.iter().cloned().map(|row| {
+        let mut model = row.into_active_model();
+        model.id = NotSet;
+        model
+    });
+    let changed = row::Column::iter().filter(|column| {
+        !matches!(column, row::Column::Id | row::Column::Service | row::Column::ClientId | row::Column::ConnectedAt)
+    });
+    // What is compared comes last: MySQL has no condition, and assigns from left to right.
+    let changed = changed.chain([row::Column::ConnectedAt]);
+    let mut conflict = OnConflict::columns([row::Column::Service, row::Column::ClientId]);
+    if db.backend() == DbBackend::MySql {
+        for column in changed {
+            let name = column.as_str();
+            let newer = format!("IF(VALUES(connected_at) >= connected_at, VALUES({name}), {name})");
+            conflict.value(column, Expr::cust(newer));
+        }
+    } else {
+        conflict.update_columns(changed);
+        let excluded = Expr::col(("excluded", row::Column::ConnectedAt));
+        conflict.action_and_where(excluded.gte(Expr::col((row::Entity, row::Column::ConnectedAt))));
+    }
+    row::Entity::insert_many(models).on_conflict(conflict).exec_without_returning(db).await.map(drop)
+}

@@ -1,0 +1,405 @@
+//! The inbound half of one stream: the task that reads what the client sends, from its first message to the end of its
+//! grace.
+//!
+//! Reads have no timeout: silence is judged by a clock of its own. Content is handled one message at a time, while
+//! heartbeats and acks go on being read, up to a bound, so that a handler may wait for an ack of its own client.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::{Sleep, sleep_until, timeout};
+
+use super::{
+    Cause, Handlers, Incoming, Session, Streaming,
+    ack::Resolved,
+    caught::Caught,
+    hub::Core,
+    line::Line,
+    refused,
+    state::{EventKind, Status},
+};
+use crate::{
+    Code, Context,
+    error::{DOMAIN, Error, Result},
+};
+
+/// Messages that may wait for the handler before them; then the client has to wait.
+const BACKLOG: usize = 64;
+/// How long a hook may take at the end of a session.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The whole life of one stream.
+pub(super) async fn run<H: Handlers>(
+    core: Arc<Core<H>>,
+    cx: Context,
+    mut messages: Streaming<H::Message>,
+    line: Arc<Line<H::Command>>,
+) {
+    let first = tokio::select! {
+        biased;
+        _ = line.over() => return,
+        first = enter(&core, &cx, &mut messages, &line) => first,
+        () = core.hubs.drains() => {
+            return line.close(Cause::Drained, Cause::Drained.status(core.hubs.spread()));
+        }
+    };
+    let (session, first) = match first {
+        Ok(entered) => entered,
+        Err(error) if error.code() == Code::Cancelled => return line.close(Cause::Cancelled, Some(error)),
+        Err(error) => return line.close(Cause::Refused, Some(error)),
+    };
+    // Whatever happens from here on, the name is given back.
+    let leaving = Leaving(&session);
+    begin(&session);
+    let cause = Talk::new(session.clone(), messages).run(first).await;
+    session.close(cause);
+    let back = leaving.now();
+    end(&session, back).await;
+}
+
+/// The first message: who is it, and may it?
+async fn enter<H: Handlers>(
+    core: &Arc<Core<H>>,
+    cx: &Context,
+    messages: &mut Streaming<H::Message>,
+    line: &Arc<Line<H::Command>>,
+) -> Result<(Session<H>, H::Message)> {
+    let patience = core.config.heartbeat_timeout;
+    let first = timeout(patience, messages.next()).await.map_err(|_| {
+        let seconds = patience.as_secs_f64();
+        Error::deadline_exceeded(format!("no first message came within {seconds} s")).reason("NO_MESSAGE", DOMAIN)
+    })??;
+    let first = first.ok_or_else(|| Error::invalid_argument("the stream ended before its first message"))?;
+    let client_id = H::client_id(&first);
+    refused::unfit(client_id)?;
+    if !cx.check_superuser() {
+        Caught::new(core.handlers.admit(cx, client_id)).await?;
+    }
+    let session = core.registry.take(core, client_id, cx, line)?;
+    Ok((session, first))
+}
+
+/// The session is known.
+fn begin<H: Handlers>(session: &Session<H>) {
+    let core = &session.0.core;
+    core.counts.begun.increment(1);
+    core.counts.sessions.increment(1.0);
+    let kind = if session.is_resumed() { EventKind::Reconnected } else { EventKind::Connected };
+    let peer = session.context().peer().map(|peer| format!("from {peer}"));
+    session.happened(kind, None, peer);
+    core.hubs.ledger.row(session.row(Status::Connected));
+    // Between the look at the drain and the name being taken, the drain may have begun.
+    if core.hubs.is_draining() {
+        session.close(Cause::Drained);
+    }
+}
+
+/// Gives the name back, also when the task is dropped.
+struct Leaving<'s, H: Handlers>(&'s Session<H>);
+
+impl<H: Handlers> Leaving<'_, H> {
+    fn leave(&self) -> Option<Arc<tokio::sync::Notify>> {
+        let (session, core) = (self.0, &self.0.0.core);
+        session.close(Cause::Shutdown);
+        let cause = session.ended().unwrap_or(Cause::Shutdown);
+        let grace = cause.has_grace() && !core.config.client_disconnect_grace.is_zero() && !core.hubs.is_draining();
+        let back = core.registry.give_back(session, grace);
+        session.0.acks.end();
+        session.release();
+        core.counts.sessions.decrement(1.0);
+        core.counts.ended(cause).increment(1);
+        back
+    }
+
+    fn now(self) -> Option<Arc<tokio::sync::Notify>> {
+        let back = self.leave();
+        std::mem::forget(self);
+        back
+    }
+}
+
+impl<H: Handlers> Drop for Leaving<'_, H> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// What is left to do when nobody can find the session any more: rows, hooks, the grace.
+async fn end<H: Handlers>(session: &Session<H>, back: Option<Arc<tokio::sync::Notify>>) {
+    let core = &session.0.core;
+    let cause = session.ended().unwrap_or(Cause::Shutdown);
+    let status = if back.is_some() { Status::Reconnecting } else { Status::Disconnected };
+    let (waiting, sent) = (session.commands_waiting(), session.commands_sent());
+    session.happened(
+        EventKind::Disconnected,
+        Some(cause),
+        Some(format!("{} messages received, {sent} commands sent, {waiting} left", session.messages_received())),
+    );
+    core.hubs.ledger.row(session.row(status));
+    hook(session, "disconnected", core.handlers.disconnected(session, cause)).await;
+    if let Some(back) = &back {
+        tokio::select! {
+            () = back.notified() => return,
+            () = core.hubs.drains() => {}
+            () = tokio::time::sleep(core.config.client_disconnect_grace) => {}
+        }
+        if !core.registry.is_gone(session, back) {
+            return;
+        }
+        core.hubs.ledger.row(session.row(Status::Disconnected));
+    }
+    if core.hubs.is_draining() || cause == Cause::Replaced {
+        return;
+    }
+    session.happened(EventKind::Offline, Some(cause), None);
+    hook(session, "offline", core.handlers.offline(session, cause)).await;
+}
+
+/// One of the service's last words. It may fail, panic or hang.
+async fn hook<H: Handlers>(session: &Session<H>, what: &'static str, hook: impl Future<Output = Result<()>>) {
+    let said = timeout(LAST_WORDS, Caught::new(hook)).await;
+    if let Err(error) = said.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+        session.failed(what, &error);
+    }
+}
+
+/// The middle: from the first message to the cause of the end.
+struct Talk<H: Handlers> {
+    session: Session<H>,
+    messages: Streaming<H::Message>,
+    /// The client may still say something.
+    open: bool,
+    /// What is being handled now.
+    work: Option<Work>,
+    backlog: VecDeque<Job<H>>,
+    next_ping: Option<Instant>,
+    sequence: i32,
+}
+
+/// What waits to be handled.
+enum Job<H: Handlers> {
+    Content(H::Content),
+    Unawaited(H::Ack, bool),
+}
+
+/// What woke the task.
+enum Woken<M> {
+    Over(Cause),
+    Message(Result<Option<M>>),
+    Done,
+    Time,
+}
+
+impl<H: Handlers> Talk<H> {
+    fn new(session: Session<H>, messages: Streaming<H::Message>) -> Self {
+        let config = &session.0.core.config;
+        let next_ping = config.enable_ping.then(|| Instant::now() + config.ping_interval);
+        Self { session, messages, open: true, work: None, backlog: VecDeque::new(), next_ping, sequence: 0 }
+    }
+
+    async fn run(mut self, first: H::Message) -> Cause {
+        let line = self.session.0.line.clone();
+        let session = self.session.clone();
+        let connected = async {
+            match Caught::new(session.0.core.handlers.connected(&session)).await {
+                Ok(()) => None,
+                Err(error) => {
+                    line.close(Cause::Refused, Some(error));
+                    Some(Cause::Refused)
+                }
+            }
+        };
+        let refused = tokio::select! {
+            biased;
+            cause = line.over() => Some(cause),
+            refused = connected => refused,
+        };
+        if let Some(cause) = refused {
+            return cause;
+        }
+        if let Err(cause) = self.take(first) {
+            return cause;
+        }
+        let mut timer = Box::pin(sleep_until(self.next_look().into()));
+        loop {
+            if !self.open && self.work.is_none() {
+                return Cause::ClosedByClient;
+            }
+            let woken = self.wait(&line, timer.as_mut()).await;
+            let judged = match woken {
+                Woken::Over(cause) => return cause,
+                Woken::Done => {
+                    if self.backlog.len() >= BACKLOG {
+                        // We did not read: the silence until now was ours.
+                        self.session.alive();
+                    }
+                    self.work = None;
+                    self.work_on();
+                    Ok(())
+                }
+                Woken::Message(Ok(Some(message))) => self.take(message),
+                Woken::Message(Ok(None)) => {
+                    self.half_closed();
+                    Ok(())
+                }
+                Woken::Message(Err(error)) => Err(self.broken(error)),
+                Woken::Time => {
+                    let judged = self.look();
+                    timer.as_mut().reset(self.next_look().into());
+                    judged
+                }
+            };
+            if let Err(cause) = judged {
+                return cause;
+            }
+        }
+    }
+
+    async fn wait(&mut self, line: &Line<H::Command>, timer: Pin<&mut Sleep>) -> Woken<H::Message> {
+        let work = async {
+            match &mut self.work {
+                Some(work) => work.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            cause = line.over() => Woken::Over(cause),
+            () = work => Woken::Done,
+            message = self.messages.next(), if self.open && self.backlog.len() < BACKLOG => Woken::Message(message),
+            () = timer => Woken::Time,
+        }
+    }
+
+    /// A message: heartbeats and acks are done with here, content waits for its turn.
+    fn take(&mut self, message: H::Message) -> Result<(), Cause> {
+        let (session, counts) = (&self.session, &self.session.0.core.counts);
+        session.touch();
+        let named = H::client_id(&message);
+        if !named.is_empty() && named != session.client_id() {
+            let error = Error::permission_denied("a stream has one client: client_id may not change")
+                .violation("client_id", "is another than in the first message")
+                .reason("CLIENT_ID_CHANGED", DOMAIN);
+            session.0.line.close(Cause::Refused, Some(error));
+            return Err(Cause::Refused);
+        }
+        match H::read(message) {
+            Incoming::Heartbeat => counts.heartbeats.increment(1),
+            Incoming::Nothing => counts.nothing.increment(1),
+            Incoming::Content(content) => {
+                counts.content.increment(1);
+                self.later(Job::Content(content));
+            }
+            Incoming::Ack(ack) => self.acknowledged(ack),
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, ack: H::Ack) {
+        let (session, counts) = (&self.session, &self.session.0.core.counts);
+        let id = H::ack_id(&ack).to_owned();
+        if session.ponged(&id) {
+            return counts.acked.increment(1);
+        }
+        match session.0.acks.resolve(&id, ack) {
+            Resolved::Delivered => counts.acked.increment(1),
+            Resolved::Unawaited(ack) => {
+                counts.unawaited.increment(1);
+                self.later(Job::Unawaited(ack, false));
+            }
+            Resolved::Late(ack, by) => {
+                counts.late.increment(1);
+                let outcome = H::ack_error(&ack).map_or_else(|| "done".to_owned(), |error| format!("failed: {error}"));
+                let detail = format!("command {id}: {outcome}, {} ms late", by.as_millis());
+                session.happened(EventKind::LateAck, None, Some(crate::record::shortened(&detail, 1_000).to_owned()));
+                self.later(Job::Unawaited(ack, true));
+            }
+            Resolved::Unknown => counts.unknown.increment(1),
+        }
+    }
+
+    fn later(&mut self, job: Job<H>) {
+        self.backlog.push_back(job);
+        self.work_on();
+    }
+
+    /// Begins the next job, if none is under way.
+    fn work_on(&mut self) {
+        if self.work.is_some() {
+            return;
+        }
+        let Some(job) = self.backlog.pop_front() else {
+            self.backlog.shrink_to(4);
+            return;
+        };
+        let session = self.session.clone();
+        self.work = Some(Box::pin(async move {
+            let handlers = &session.0.core.handlers;
+            let (what, done) = match job {
+                Job::Content(content) => (H::kind(&content), Caught::new(handlers.handle(&session, content)).await),
+                Job::Unawaited(ack, late) => {
+                    ("unawaited ack", Caught::new(handlers.unawaited(&session, ack, late)).await)
+                }
+            };
+            if let Err(error) = done {
+                session.failed(what, &error);
+            }
+        }));
+    }
+
+    /// The client has no more to say: nobody may send it anything, what it said is handled to the end.
+    fn half_closed(&mut self) {
+        self.open = false;
+        // The name stays its own until then, or a client that comes back would overtake its own last words; but whoever
+        // waits for an ack learns at once that none can come.
+        self.session.0.acks.end();
+    }
+
+    /// The stream broke: the client left, or sent what is no message.
+    fn broken(&self, error: Error) -> Cause {
+        let cause = if error.code() == Code::Cancelled { Cause::Cancelled } else { Cause::Refused };
+        self.session.0.line.close(cause, Some(error));
+        cause
+    }
+
+    /// The timer: pings, and judges silence.
+    fn look(&mut self) -> Result<(), Cause> {
+        let config = &self.session.0.core.config;
+        let patience = config.heartbeat_timeout;
+        if self.session.0.line.stalled().is_some_and(|stalled| stalled >= patience) {
+            return Err(Cause::Slow);
+        }
+        if self.backlog.len() >= BACKLOG {
+            // We do not read: silence is ours.
+            self.session.alive();
+        }
+        if self.session.silence() >= patience {
+            // One that has no more to say is not silent; its last words have had time enough to be handled.
+            return Err(if self.open { Cause::HeartbeatLost } else { Cause::ClosedByClient });
+        }
+        if let Some(due) = self.next_ping.filter(|due| self.open && *due <= Instant::now()) {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.session.ping(self.sequence);
+            // Not by the clock: pings that were missed while the process slept are not made up for.
+            self.next_ping = Some((due + config.ping_interval).max(Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// When to look next.
+    fn next_look(&self) -> Instant {
+        let patience = self.session.0.core.config.heartbeat_timeout;
+        let now = Instant::now();
+        let stalled = self.session.0.line.stalled().unwrap_or_default();
+        let silent = now + patience.saturating_sub(self.session.silence().max(stalled));
+        // A moment at least: two clocks may disagree by less than a timer can tell.
+        self.next_ping.filter(|_| self.open).map_or(silent, |ping| ping.min(silent)).max(now + Duration::from_millis(1))
+    }
+}

@@ -1,0 +1,8 @@
+//! Clients that stay connected: sessions, commands, faults and ends, through real sockets.
+
+mod commands;
+mod ending;
+mod faults;
+mod fleet;
+mod kept;
+mod sessions;

@@ -1,0 +1,131 @@
+//! What the site does with its wallet agents: who may be one, what becomes of their messages, and what is noted of them.
+//!
+//! A name belongs to whoever used it first: an agent is a row with an owner. The names of users are theirs from the start,
+//! because an agent moves money in the wallets of its name.
+
+use std::{sync::OnceLock, time::Duration};
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
+use steeple::{
+    Code, Context, Error, Result,
+    auth::Users,
+    clock,
+    stream::{Cause, Handlers, Session},
+};
+
+use super::{handlers, models::agent};
+use crate::pb::crypto::{ClientStatus, CommandAck, client_message::Payload};
+
+/// How often a message is tried that loses against a concurrent change.
+const TRIES: u32 = 5;
+/// The first pause between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The wallet agents.
+#[derive(Debug)]
+pub struct Agents {
+    /// Whose names are taken.
+    pub users: Users,
+}
+
+/// What is kept of a connected agent.
+#[derive(Debug, Default)]
+pub struct Agent {
+    id: OnceLock<i64>,
+}
+
+impl Agent {
+    /// The agent's row; known from the moment it has connected.
+    pub fn id(&self) -> Result<i64> {
+        self.id.get().copied().ok_or_else(|| Error::internal("internal error").because("the agent has not connected"))
+    }
+}
+
+impl Handlers for Agents {
+    type State = Agent;
+
+    async fn admit(&self, cx: &Context, client_id: &str) -> Result<()> {
+        let user = cx.require_user()?;
+        let namesake = self.users.by_username(client_id).await?;
+        let free = namesake.is_none_or(|namesake| i64::from(namesake.id) == user.id);
+        if free && found_or_made(cx, client_id, user.id).await?.owner_id == user.id {
+            return Ok(());
+        }
+        Err(Error::permission_denied(format!("the name {client_id} belongs to somebody else"))
+            .reason("NAME_TAKEN", "crypto"))
+    }
+
+    async fn connected(&self, session: &Session<Self>) -> Result<()> {
+        let cx = session.context();
+        // A superuser goes by any name, and was not asked above.
+        let agent = found_or_made(cx, session.client_id(), cx.require_user()?.id).await?;
+        // Set once: a session connects once.
+        let _ = session.state().id.set(agent.id);
+        if ClientStatus::try_from(agent.status) == Ok(ClientStatus::Stopped) {
+            handlers::status::set(session, ClientStatus::Active, "connected").await?;
+        }
+        Ok(())
+    }
+
+    async fn handle(&self, session: &Session<Self>, content: Payload) -> Result<()> {
+        // No agent repeats what it was not told has failed, so what lost against another agent is tried again here.
+        for tries in 1..TRIES {
+            match handled(session, &content).await {
+                Err(error) if error.code() == Code::Aborted => tokio::time::sleep(PAUSE * tries).await,
+                done => return done,
+            }
+        }
+        handled(session, &content).await
+    }
+
+    async fn unawaited(&self, session: &Session<Self>, ack: CommandAck, _late: bool) -> Result<()> {
+        match ClientStatus::try_from(ack.current_status) {
+            Ok(ClientStatus::Unknown) | Err(_) => Ok(()),
+            Ok(status) => handlers::status::set(session, status, &ack.message).await,
+        }
+    }
+
+    async fn offline(&self, session: &Session<Self>, cause: Cause) -> Result<()> {
+        handlers::status::set(session, ClientStatus::Stopped, cause.as_str()).await
+    }
+}
+
+async fn handled(session: &Session<Agents>, content: &Payload) -> Result<()> {
+    match content {
+        Payload::Register(registration) => handlers::registration::handle(session, registration).await,
+        Payload::WalletUpdate(update) => handlers::wallet_update::handle(session, update).await,
+        Payload::Transaction(report) => handlers::transaction::handle(session, report).await,
+        Payload::Status(update) => handlers::status::handle(session, update).await,
+        Payload::Error(report) => handlers::error::handle(session, report).await,
+        Payload::Log(entry) => handlers::log::handle(session, entry).await,
+        // The hub keeps these to itself, see `read`.
+        Payload::Heartbeat(_) | Payload::CommandAck(_) => Ok(()),
+    }
+}
+
+/// The agent of this name; a new one belongs to `owner`.
+async fn found_or_made(cx: &Context, client_id: &str, owner: i64) -> Result<agent::Model> {
+    let find = || agent::Entity::find().filter(agent::Column::ClientId.eq(client_id)).one(cx.db());
+    if let Some(agent) = find().await? {
+        return Ok(agent);
+    }
+    let now = clock::now();
+    let new = agent::ActiveModel {
+        client_id: Set(client_id.to_owned()),
+        owner_id: Set(owner),
+        name: Set(String::new()),
+        kind: Set(String::new()),
+        version: Set(String::new()),
+        api_url: Set(String::new()),
+        status: Set(ClientStatus::Active.into()),
+        status_details: Set(String::new()),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    // Two may come at once under a new name: the first one's row stands, for both.
+    let mut taken = OnConflict::column(agent::Column::ClientId);
+    taken.do_nothing_on([agent::Column::Id]);
+    agent::Entity::insert(new).on_conflict(taken).exec_without_returning(cx.db()).await?;
+    find().await?.ok_or_else(|| Error::not_found("agent", client_id))
+}
