@@ -66,6 +66,7 @@ pub mod config;
 pub mod login;
 pub mod server;
 
+pub mod admin;
 mod commands;
 mod doors;
 mod monitor;

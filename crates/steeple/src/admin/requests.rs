@@ -13,7 +13,7 @@ use super::{asked::Asked, failure, fields::Fields, shown};
 use crate::{
     error::{Error, Result},
     monitor::{
-        live,
+        keys, live,
         query::Query,
         requests::{self, CODES, Item, STATUSES},
         services,
@@ -135,8 +135,12 @@ async fn key(asked: &Asked, text: &str) -> Result<i64> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let found = asked.admin().inside().identity.keys.get(text).await;
-    found.map(|row| row.id).map_err(|_| Error::invalid("key", "must be the name or the number of one key"))
+    let mut named = keys::all(&asked.admin().monitor).await?.into_iter().filter(|key| key.name == text);
+    match (named.next(), named.next()) {
+        (Some(key), None) => Ok(key.id),
+        (Some(_), Some(_)) => Err(Error::invalid("key", "is the name of several keys: give the number of one")),
+        (None, _) => Err(Error::invalid("key", "is no key's name")),
+    }
 }
 
 /// `GET /requests/live`: calls as they end, as rows of the table, by server-sent events.

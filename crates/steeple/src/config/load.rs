@@ -50,7 +50,7 @@ impl Config {
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
         let (bus, centrifugo) = (section("bus"), section("centrifugo"));
-        let (node, apps) = (section("node"), section("apps"));
+        let (node, admin, apps) = (section("node"), section("admin"), section("apps"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -62,6 +62,7 @@ impl Config {
             bus: load.typed("bus", &bus),
             centrifugo: load.typed("centrifugo", &centrifugo),
             node: load.typed("node", &node),
+            admin: load.typed("admin", &admin),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -76,6 +77,7 @@ impl Config {
         load.refuse("bus", config.bus.validate());
         load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("node", config.node.validate());
+        load.refuse("admin", config.admin.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });

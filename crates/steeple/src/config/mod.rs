@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, bus, cache, centrifugo, db, interceptor, node, record, server};
+use crate::{admin, auth, bus, cache, centrifugo, db, interceptor, node, record, server};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -54,6 +54,8 @@ pub struct Config {
     pub centrifugo: centrifugo::Config,
     /// `[node]`.
     pub node: node::Config,
+    /// `[admin]`.
+    pub admin: admin::Config,
     /// `[apps]`.
     pub apps: AppsConfig,
     /// `[settings.<app>]`.
@@ -143,6 +145,7 @@ impl Config {
             ("bus".to_owned(), table(&self.bus)),
             ("centrifugo".to_owned(), table(&self.centrifugo)),
             ("node".to_owned(), table(&self.node)),
+            ("admin".to_owned(), table(&self.admin)),
             ("apps".to_owned(), table(&self.apps)),
         ])
     }

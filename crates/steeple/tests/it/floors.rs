@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "error",
     "clock", // ground
     "db",
@@ -28,15 +28,17 @@ const ORDER: [&str; 23] = [
     "login",
     "server", // house
     "monitor",
+    "admin",
     "doors",
     "commands", // doors
 ];
 
 /// What may point upwards, and why.
-const EXCEPTIONS: [(&str, &str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str, &str); 4] = [
     ("service", "interceptor", "a service's handlers speak the chain's types; the wire is one floor"),
     ("service", "stream", "as above"),
     ("config", "server", "the configuration composes each room's own Config"),
+    ("config", "admin", "as above"),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
