@@ -24,6 +24,8 @@ pub struct Side<'a> {
     pub command: Box<dyn Fn(SocketAddr) -> Command + 'a>,
     /// The database its calls are logged to.
     pub log: Option<&'a Database>,
+    /// What its callers show: the name of a metadata key and its value.
+    pub credential: Option<(&'static str, String)>,
 }
 
 /// Drives all sides in all rounds. Every reply of every side must be the same, byte for byte.
@@ -67,6 +69,10 @@ async fn drive(
     let address = free_address()?;
     let server = Server::start(&side.name, (side.command)(address), address, bench.folder.path())?;
 
+    let target = &match &side.credential {
+        Some((name, value)) => target.showing(name, value)?,
+        None => target.clone(),
+    };
     let client = Client::connect(address, connections).await?;
     let reply = client.ask(target).await?;
     let expected = &*expected.get_or_insert_with(|| reply.clone());

@@ -48,6 +48,13 @@ impl Target {
             .body(())?;
         Ok(Self { request, message: framed(message) })
     }
+
+    /// The same call by somebody who shows this credential.
+    pub fn showing(&self, name: &'static str, value: &str) -> Outcome<Self> {
+        let mut target = self.clone();
+        target.request.headers_mut().insert(name, value.parse()?);
+        Ok(target)
+    }
 }
 
 /// A message with the five bytes gRPC puts before it.

@@ -90,6 +90,9 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
     if wants(Suite::Log) {
         findings.push(suites::log::run(&bench).await?);
     }
+    if wants(Suite::Identity) {
+        findings.push(suites::identity::run(&bench).await?);
+    }
     if wants(Suite::Coin) {
         findings.extend(suites::coin::run(&bench).await?);
     }
@@ -146,15 +149,36 @@ impl Bench {
     /// Brings a database to the tables of this program's own site.
     pub fn migrate_itself(&self, database: &Database) -> Outcome<()> {
         let mut command = self.program(&self.own);
-        done(site(&mut command, database, true).args(["serve-steeple", "migrate"]))
+        done(site(&mut command, database, true).args(["serve-steeple", "migrate"])).map(drop)
     }
 
-    /// The echo site of this program on `address`.
+    /// The echo site of this program on `address`, open to anyone.
     pub fn echo_site(&self, address: SocketAddr, database: &Database, log: bool) -> Command {
         let mut command = self.program(&self.own);
-        command.arg("serve-steeple");
+        command.arg("serve-steeple").env("STEEPLE_AUTH__PUBLIC_METHODS", "echo.EchoService/Echo");
         serve(site(&mut command, database, log), address);
         command
+    }
+
+    /// The echo site of this program on `address`, open to nobody who is not known, with its log.
+    pub fn guarded_echo_site(&self, address: SocketAddr, database: &Database) -> Command {
+        let mut command = self.program(&self.own);
+        command.arg("serve-steeple");
+        serve(site(&mut command, database, true), address);
+        command
+    }
+
+    /// Makes a user of this program's own site, and what it may show.
+    pub fn caller(&self, database: &Database) -> Outcome<Caller> {
+        let ask = |arguments: &[&str]| {
+            let mut command = self.program(&self.own);
+            site(&mut command, database, true).env("STEEPLE_SUPERUSER_PASSWORD", "none that anybody would keep");
+            done(command.arg("serve-steeple").args(arguments))
+        };
+        ask(&["createsuperuser", "--username", "bench", "--noinput"])?;
+        let key = told(&ask(&["apikeys", "create", "--user", "bench", "--name", "bench", "--json"])?, "key")?;
+        let token = told(&ask(&["token", "--user", "bench", "--json"])?, "access_token")?;
+        Ok(Caller { key, token })
     }
 
     /// The demo on `address`.
@@ -167,8 +191,17 @@ impl Bench {
     /// Brings a database to the demo's tables and data, which only development gets.
     pub fn migrate_demo(&self, database: &Database) -> Outcome<()> {
         let mut command = self.program(&self.demo);
-        done(site(&mut command, database, true).arg("migrate").env("STEEPLE_ENV", "development"))
+        done(site(&mut command, database, true).arg("migrate").env("STEEPLE_ENV", "development")).map(drop)
     }
+}
+
+/// What a known caller may show.
+#[derive(Debug)]
+pub struct Caller {
+    /// An API key.
+    pub key: String,
+    /// An access token.
+    pub token: String,
 }
 
 /// Tells a site its database, whether it logs, and to keep off the console.
@@ -187,11 +220,17 @@ fn serve(command: &mut Command, address: SocketAddr) {
     command.arg("run").env("STEEPLE_SERVER__GRPC", address.to_string());
 }
 
-/// Runs a command to its end.
-fn done(command: &mut Command) -> Outcome<()> {
+/// The text that a command printed under this name in a JSON object.
+fn told(printed: &str, name: &str) -> Outcome<String> {
+    let object: serde_json::Value = serde_json::from_str(printed)?;
+    Ok(object[name].as_str().ok_or_else(|| format!("a command printed no {name}"))?.to_owned())
+}
+
+/// Runs a command to its end; what it printed.
+fn done(command: &mut Command) -> Outcome<String> {
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8(output.stdout)?);
     }
     let words = String::from_utf8_lossy(&output.stderr);
     Err(format!("{command:?} ended with {}:\n{words}", output.status).into())

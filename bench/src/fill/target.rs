@@ -28,7 +28,7 @@ const SQLITE_ROWS: &str = "
             CASE WHEN i % 499 = 7 THEN 13 WHEN i % 97 = 5 THEN 5 ELSE 0 END,
             100 + s * s / 5000000, ?4 + i * ?5 / ?3, CASE WHEN i % 2 = 0 THEN 1 + i / 2 % 1000 END
         FROM spread)
-    INSERT INTO steeple_request_log (id, request_id, service_name, method_name, method_key, request_size, response_size,
+    INSERT INTO steeple_request_call (id, request_id, service_name, method_name, method_key, request_size, response_size,
         request_messages, response_messages, code, error_message, duration_us, user_id, user_agent, peer, created_us)
     SELECT ?4 * 1000000 + i * (?5 * 1000000) / ?3, printf('%08x-0000-7000-8000-%012x', at, i), 'bench.Filled',
         'Method' || method, json_extract(?6, '$[' || method || ']'), 100, 200, 1, 1, code,

@@ -46,16 +46,19 @@ async fn on(bench: &Bench, database: &Database) -> Outcome<Findings> {
                 command
             }),
             log: None,
+            credential: None,
         },
         Side {
             name: "demo, log off".into(),
             command: Box::new(|address| bench.demo_site(address, database, false)),
             log: None,
+            credential: None,
         },
         Side {
             name: "demo, log on".into(),
             command: Box::new(|address| bench.demo_site(address, database, true)),
             log: Some(database),
+            credential: None,
         },
     ];
     let sides = duel(bench, bench.load.shortened(LESS_CALLS), &target()?, &sides).await?;

@@ -18,7 +18,12 @@ pub fn target() -> Outcome<Target> {
 
 /// The stock server every echo is compared with.
 pub fn bare(bench: &Bench) -> Side<'_> {
-    Side { name: "bare tonic".into(), command: Box::new(|address| bench.itself("serve-bare", address)), log: None }
+    Side {
+        name: "bare tonic".into(),
+        command: Box::new(|address| bench.itself("serve-bare", address)),
+        log: None,
+        credential: None,
+    }
 }
 
 /// Runs the suite.
@@ -29,6 +34,7 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         name: "steeple, log off".into(),
         command: Box::new(|address| bench.echo_site(address, &database, false)),
         log: None,
+        credential: None,
     };
     let sides = duel(bench, bench.load, &target()?, &[bare(bench), steeple]).await?;
     let mut criteria = counted(&sides);

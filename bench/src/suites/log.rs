@@ -17,6 +17,7 @@ pub async fn run(bench: &Bench) -> Outcome<Findings> {
         name: "steeple, log on SQLite".into(),
         command: Box::new(|address| bench.echo_site(address, &database, true)),
         log: Some(&database),
+        credential: None,
     };
     let sides = duel(bench, bench.load, &echo::target()?, &[echo::bare(bench), steeple]).await?;
     let mut criteria = counted(&sides);

@@ -2,6 +2,7 @@
 
 pub mod coin;
 pub mod echo;
+pub mod identity;
 pub mod idle;
 pub mod log;
 pub mod noise;
@@ -27,6 +28,8 @@ pub enum Suite {
     Echo,
     /// Echo with every call logged to SQLite, against bare tonic.
     Log,
+    /// Echo by callers with an API key or an access token, logged, against bare tonic.
+    Identity,
     /// The demo's GetCoin against tonic and sqlx by hand, on SQLite and PostgreSQL.
     Coin,
     /// How long a day's statistics take, after one and after ten million calls.

@@ -75,6 +75,21 @@ fn make_calls(recorder: &Recorder, calls: usize, code: Code) {
     }
 }
 
+/// Where rows are kept: on SQLite `steeple_request_log` is a view.
+fn table(db: &Db) -> &'static str {
+    if db.backend() == DbBackend::Sqlite { "steeple_request_call" } else { "steeple_request_log" }
+}
+
+/// Takes the table away.
+async fn hide(db: &Db) {
+    execute(db, &format!("ALTER TABLE {} RENAME TO gone", table(db))).await;
+}
+
+/// Gives it back.
+async fn restore(db: &Db) {
+    execute(db, &format!("ALTER TABLE gone RENAME TO {}", table(db))).await;
+}
+
 async fn rows(db: &Db) -> u64 {
     RequestLog::all_time().count(db).await.expect("rows can be counted")
 }

@@ -19,14 +19,14 @@ use crate::{
 /// Short, because the thread has a back-off of its own and console lines to print.
 const BUSY: Duration = Duration::from_millis(500);
 
-pub(super) const INSERT: &str = "INSERT INTO steeple_request_log (id, request_id, service_name, method_name, method_key, \
+pub(super) const INSERT: &str = "INSERT INTO steeple_request_call (id, request_id, service_name, method_name, method_key, \
     request_size, response_size, request_messages, response_messages, code, error_message, duration_us, user_id, \
     api_key_id, user_agent, peer, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /// Parameters of one row of [`INSERT`].
 const PARAMETERS: usize = 17;
 /// Rows of one statement: the table and its indexes are opened once for so many.
 const MANY: usize = 16;
-pub(super) const UPDATE: &str = "UPDATE steeple_request_log SET request_size = ?, response_size = ?, \
+pub(super) const UPDATE: &str = "UPDATE steeple_request_call SET request_size = ?, response_size = ?, \
     request_messages = ?, response_messages = ?, code = ?, error_message = ?, duration_us = ?, user_id = ?, \
     api_key_id = ? WHERE id = ? AND request_id = ?";
 pub(super) const STATS: &str = "INSERT INTO steeple_request_stats (period, starts_at, service_name, method_name, \
@@ -41,10 +41,10 @@ pub(super) const CALLERS: &str = "INSERT INTO steeple_caller_stats (starts_at, u
     duration_us = excluded.duration_us, request_bytes = excluded.request_bytes, \
     response_bytes = excluded.response_bytes, last_us = excluded.last_us";
 /// The id that a new row would get, less one.
-pub(super) const LAST_ID: &str = "SELECT max(id) FROM steeple_request_log";
+pub(super) const LAST_ID: &str = "SELECT max(id) FROM steeple_request_call";
 /// Rows come in the order of time, so the oldest are the first: no need to search.
-pub(super) const DELETE: &str = "DELETE FROM steeple_request_log WHERE id IN (SELECT id FROM (SELECT id, created_us \
-    FROM steeple_request_log ORDER BY id LIMIT ?) AS oldest WHERE created_us < ?)";
+pub(super) const DELETE: &str = "DELETE FROM steeple_request_call WHERE id IN (SELECT id FROM (SELECT id, created_us \
+    FROM steeple_request_call ORDER BY id LIMIT ?) AS oldest WHERE created_us < ?)";
 pub(super) const DELETE_STATS: &str = "DELETE FROM steeple_request_stats WHERE period = ? AND starts_at < ?";
 pub(super) const DELETE_CALLERS: &str = "DELETE FROM steeple_caller_stats WHERE starts_at < ?";
 

@@ -9,12 +9,12 @@ on_every_database! {
         let recorder = start(&config(), &db);
         make_calls(&recorder, 10, Code::Ok);
         until("the first rows", async || recorder.written() == 10).await;
-        execute(&db, "ALTER TABLE steeple_request_log RENAME TO gone").await;
+        hide(&db).await;
         make_calls(&recorder, 20, Code::NotFound);
         let running = open(&recorder, &get_coin());
         tokio::time::sleep(Duration::from_millis(150)).await;
         assert_eq!((recorder.written(), recorder.dropped()), (10, 0));
-        execute(&db, "ALTER TABLE gone RENAME TO steeple_request_log").await;
+        restore(&db).await;
         until("the rows that waited", async || recorder.written() == 30).await;
         close(&recorder, running, Code::Ok, None);
         let finished = recorder.finish(PATIENCE).await;
@@ -25,14 +25,14 @@ on_every_database! {
 
     async fn the_drop_counter_is_the_number_of_missing_rows(database: Database) {
         let db = migrated(&database).await;
-        execute(&db, "ALTER TABLE steeple_request_log RENAME TO gone").await;
+        hide(&db).await;
         let recorder = start(&Config { queue: 50, ..config() }, &db);
         for _ in 0..10 {
             make_calls(&recorder, 40, Code::Ok);
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         until("drops", async || recorder.dropped() > 0).await;
-        execute(&db, "ALTER TABLE gone RENAME TO steeple_request_log").await;
+        restore(&db).await;
         let finished = recorder.finish(PATIENCE).await;
         assert!(finished.lost >= 300, "{finished:?}");
         assert_eq!(finished.written + finished.lost, 400);
@@ -41,7 +41,7 @@ on_every_database! {
 
     async fn time_is_up_at_the_end(database: Database) {
         let db = migrated(&database).await;
-        execute(&db, "ALTER TABLE steeple_request_log RENAME TO gone").await;
+        hide(&db).await;
         let recorder = start(&config(), &db);
         make_calls(&recorder, 30, Code::Ok);
         let finished = recorder.finish(Duration::from_millis(100)).await;
@@ -96,7 +96,7 @@ async fn a_locked_file_is_waited_for() {
 async fn calls_wait_at_the_door_until_the_database_is_back() {
     let database = Database::sqlite().await.unwrap();
     let db = migrated(&database).await;
-    execute(&db, "ALTER TABLE steeple_request_log RENAME TO gone").await;
+    hide(&db).await;
     let tight = Config { queue: 16, on_full: steeple::record::config::OnFull::Wait, ..config() };
     let recorder = start(&tight, &db);
     let callers: Vec<_> = (0..8)
@@ -113,7 +113,7 @@ async fn calls_wait_at_the_door_until_the_database_is_back() {
         .collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!callers.iter().all(tokio::task::JoinHandle::is_finished));
-    execute(&db, "ALTER TABLE gone RENAME TO steeple_request_log").await;
+    restore(&db).await;
     for caller in callers {
         tokio::time::timeout(PATIENCE, caller).await.expect("the door opens").unwrap();
     }

@@ -75,7 +75,7 @@ async fn rare_rows_are_found_by_their_indexes() {
         let plan = Statement::from_string(db.backend(), format!("EXPLAIN QUERY PLAN {sql}"));
         let plan = db.query_all_raw(plan).await.unwrap();
         let detail: Vec<String> = plan.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
-        assert!(detail.len() == 1 && detail[0].contains(&format!("steeple_request_log_{index} ")), "{detail:?}");
+        assert!(detail.len() == 1 && detail[0].contains(&format!("steeple_request_call_{index} ")), "{detail:?}");
     }
 }
 
@@ -96,7 +96,7 @@ async fn ids_are_moments_on_sqlite() {
     let found = RequestLog::all_time().by_request_id(&wanted.request_id).all(&db).await.unwrap();
     assert_eq!(found, std::slice::from_ref(wanted));
     // A row that was written long after its call began (the database was away) is found all the same.
-    execute(&db, &format!("UPDATE steeple_request_log SET id = id + 3600000000 WHERE id = {}", wanted.id)).await;
+    execute(&db, &format!("UPDATE steeple_request_call SET id = id + 3600000000 WHERE id = {}", wanted.id)).await;
     assert_eq!(RequestLog::all_time().by_request_id(&wanted.request_id).count(&db).await.unwrap(), 1);
     assert_eq!(RequestLog::all_time().by_request_id(&wanted.request_id).all(&db).await.unwrap().len(), 1);
 }

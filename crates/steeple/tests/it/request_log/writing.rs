@@ -118,7 +118,7 @@ on_every_database! {
     async fn a_row_that_the_database_refuses_takes_no_other_with_it(database: Database) {
         let db = migrated(&database).await;
         let poison = match db.backend() {
-            DbBackend::Sqlite => "CREATE TRIGGER poison BEFORE INSERT ON steeple_request_log \
+            DbBackend::Sqlite => "CREATE TRIGGER poison BEFORE INSERT ON steeple_request_call \
                 WHEN NEW.error_message = 'poison' BEGIN SELECT RAISE(ABORT, 'poisoned'); END",
             _ => "ALTER TABLE steeple_request_log ADD CONSTRAINT poison CHECK (error_message <> 'poison')",
         };
@@ -147,7 +147,7 @@ on_every_database! {
             _ => "created_at = created_at - interval '31 days'",
         };
         let oldest = number(&db, "SELECT MIN(id) FROM steeple_request_log").await;
-        execute(&db, &format!("UPDATE steeple_request_log SET {shift} WHERE id < {}", oldest + 6)).await;
+        execute(&db, &format!("UPDATE {} SET {shift} WHERE id < {}", table(&db), oldest + 6)).await;
         execute(&db, "UPDATE steeple_request_stats SET starts_at = starts_at - 8 * 86400").await;
 
         let kept = start(&Config { retention_days: 32, ..config() }, &db);
