@@ -25,7 +25,6 @@ use crate::{
     machine,
     process::{Server, free_address},
     run::{Bench, say},
-    serve::steeple::COOKIE,
     suites::Findings,
 };
 
@@ -133,14 +132,15 @@ async fn file(bench: &Bench, database: &Database, calls: i64, criteria: &mut Vec
     let (grpc, http) = (free_address()?, free_address()?);
     let mut command = bench.echo_site(grpc, database, true);
     command.env("STEEPLE_SERVER__HTTP", http.to_string());
+    let token = bench.caller(database)?.token;
     let server = Server::start("operated", command, http, bench.folder.path())?;
     let wanted = FILE.min(calls.unsigned_abs() / 2);
     // A first, short one: what any export needs is there before it is measured.
-    download(http, 1000, || Ok(())).await?;
+    download((http, &token), 1000, || Ok(())).await?;
     let before = server.usage()?.anonymous;
     let mut most = before;
     let began = Instant::now();
-    let rows = download(http, wanted, || {
+    let rows = download((http, &token), wanted, || {
         most = most.max(server.usage()?.anonymous);
         Ok(())
     })
@@ -158,10 +158,15 @@ async fn file(bench: &Bench, database: &Database, calls: i64, criteria: &mut Vec
 
 /// Counts the rows of a CSV file, and looks around now and then. To HTTP/1.0 it comes without chunks, and ends with the
 /// connection.
-async fn download(http: SocketAddr, limit: u64, mut look: impl FnMut() -> Outcome<()>) -> Outcome<u64> {
+async fn download(
+    (http, token): (SocketAddr, &str),
+    limit: u64,
+    mut look: impl FnMut() -> Outcome<()>,
+) -> Outcome<u64> {
     let mut stream = TcpStream::connect(http).await?;
     let path = format!("/cfg/grpc/monitor/requests/export/?limit={limit}");
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: {http}\r\ncookie: {COOKIE}\r\n\r\n").as_bytes()).await?;
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {http}\r\nauthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = BufReader::new(stream);
     let mut line = String::new();
     answer.read_line(&mut line).await?;

@@ -70,6 +70,7 @@ pub mod admin;
 mod commands;
 mod doors;
 mod monitor;
+mod problem;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};

@@ -40,7 +40,7 @@ pub use migrations::migrations;
 pub use policy::{Decision, Policy};
 pub use principal::Principal;
 pub use secret::Secret;
-pub use session::{Session, Sessions};
+pub use session::{NewSession, Session, Sessions};
 pub(crate) use site_secret::site_secret;
 pub(crate) use tables::refill;
 pub use token::{AccessClaims, Pair, RefreshClaims, Tokens, Verified};

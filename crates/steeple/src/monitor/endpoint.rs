@@ -7,7 +7,7 @@ use axum::{
     body::Bytes,
     extract::{Path, Request},
     http::{HeaderValue, Method, StatusCode, header},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::MethodFilter,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -15,13 +15,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Monitor,
-    problem::Problem,
     query::{Parameter, Query},
-    staff,
 };
 use crate::{
     auth::Principal,
     error::{Error, Result},
+    login::Staff,
+    problem::Problem,
 };
 
 /// Largest body of a request, in bytes.
@@ -84,6 +84,10 @@ impl Asked {
     /// # Errors
     /// INVALID_ARGUMENT when it is not JSON of this type.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T> {
+        // A list of the same values is none, though serde would take it.
+        if !self.body.trim_ascii_start().starts_with(b"{") {
+            return Err(Error::invalid("body", "must be a JSON object"));
+        }
         serde_json::from_slice(&self.body).map_err(|error| Error::invalid("body", error.to_string()))
     }
 }
@@ -145,7 +149,7 @@ fn json<T: Serialize>(value: &T) -> Response {
             response.headers_mut().insert(header::CONTENT_TYPE, json);
             response
         }
-        Err(error) => Problem::from(Error::from(error)).into(),
+        Err(error) => Problem::from(Error::from(error)).into_response(),
     }
 }
 
@@ -157,7 +161,7 @@ impl Endpoint {
 
     /// Answers: first who asks, then what.
     pub async fn answer(&self, monitor: Arc<Monitor>, request: Request) -> Response {
-        let mut response = self.try_answer(monitor, request).await.unwrap_or_else(Response::from);
+        let mut response = self.try_answer(monitor, request).await.unwrap_or_else(Problem::into_response);
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -165,7 +169,8 @@ impl Endpoint {
     }
 
     async fn try_answer(&self, monitor: Arc<Monitor>, mut request: Request) -> Result<Response, Problem> {
-        let principal = staff::admit(&monitor.inside, request.method(), request.headers()).await?;
+        let staff = Staff::of(&monitor.inside.identity, request.method(), request.headers()).await?;
+        let principal = staff.principal;
         let query = Query::read(self.parameters, request.uri().query().unwrap_or_default())?;
         let path = request.extract_parts::<Path<HashMap<String, String>>>().await;
         let path = path.map_err(|error| Problem::new(error.status(), error.body_text()))?.0;

@@ -18,22 +18,20 @@ mod names;
 mod openapi;
 pub(crate) mod overview;
 mod paged;
-mod problem;
 pub(crate) mod query;
 pub(crate) mod requests;
 pub(crate) mod servers;
 pub(crate) mod services;
 pub(crate) mod settings;
-mod staff;
 pub(crate) mod statistics;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::{Router, extract::Request, http::StatusCode, response::Response, routing::on};
+use axum::{Router, extract::Request, http::StatusCode, routing::on};
 use tokio::sync::Semaphore;
 
-use self::{endpoint::Endpoint, problem::Problem};
-use crate::{config::Environment, node::Liveness, server::Inside};
+use self::endpoint::Endpoint;
+use crate::{config::Environment, node::Liveness, problem::Problem, server::Inside};
 
 /// Where the API is.
 pub(crate) const ROOT: &str = "/cfg/grpc";
@@ -106,10 +104,10 @@ pub(crate) fn router(inside: &Arc<Inside>) -> Router {
     Router::new().nest(ROOT, api)
 }
 
-async fn not_found() -> Response {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path").into()
+async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
 }
 
-async fn not_allowed() -> Response {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method").into()
+async fn not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
 }

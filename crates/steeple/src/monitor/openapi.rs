@@ -11,10 +11,9 @@ use super::{
     Monitor, ROOT,
     endpoint::{Answer, Asked, Endpoint, stream},
     endpoints as all,
-    problem::Problem,
     query::Parameter,
 };
-use crate::error::Result;
+use crate::{error::Result, problem::Problem};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![stream("openapi.json", "This document", &[], &["application/json"], openapi)]
@@ -56,7 +55,7 @@ fn document(monitor: &Monitor) -> Value {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
                 "key": { "type": "apiKey", "in": "header", "name": config.auth.api_key_header },
-                "session": { "type": "apiKey", "in": "cookie", "name": "sessionid" },
+                "session": { "type": "apiKey", "in": "cookie", "name": monitor.inside.identity.sessions.cookie_name() },
             },
         },
         "security": [{ "token": [] }, { "key": [] }, { "session": [] }],

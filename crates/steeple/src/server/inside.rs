@@ -5,7 +5,6 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::Service as _;
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     app::Site,
-    auth::{Identity, Principal, Sessions},
+    auth::Identity,
     bus::Bus,
     centrifugo::Centrifugo,
     config::Config,
@@ -53,8 +52,6 @@ pub struct Inside {
     pub metrics: Arc<Metrics>,
     /// This server among the others.
     pub node: Arc<Node>,
-    /// Who keeps browser sessions; `None`: nobody.
-    pub sessions: Option<Arc<dyn Sessions>>,
     /// Cancelled when the server begins to drain: what would go on for ever ends then.
     pub draining: CancellationToken,
     pub(super) health: Health,
@@ -74,18 +71,6 @@ impl Inside {
             Readiness::Ready => Ok(()),
             Readiness::Draining => Err("draining".to_owned()),
             Readiness::NotReady(why) => Err(why),
-        }
-    }
-
-    /// Who sends these headers, by the same rules as a call's metadata.
-    ///
-    /// # Errors
-    /// UNAUTHENTICATED for a credential that is present and does not hold.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal> {
-        let authenticator = &self.shared.authenticator;
-        match authenticator.at_once(headers) {
-            Some(known) => known,
-            None => authenticator.authenticate(headers).await,
         }
     }
 

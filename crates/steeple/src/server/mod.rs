@@ -37,7 +37,6 @@ use tower::{Layer, Service, util::BoxCloneSyncService};
 
 use crate::{
     app::Site,
-    auth::Sessions,
     interceptor::{Interceptor, Link, Pipeline},
 };
 
@@ -60,7 +59,6 @@ pub struct Server {
     interceptors: Vec<Placed>,
     around: Vec<Around>,
     health_interval: Duration,
-    sessions: Option<Arc<dyn Sessions>>,
 }
 
 /// An interceptor, and the methods it is for.
@@ -73,7 +71,7 @@ struct Placed {
 impl Server {
     /// A server of this site, with no interceptors of its own yet.
     pub fn new(site: Site) -> Self {
-        Self { site, interceptors: vec![], around: vec![], health_interval: health::INTERVAL, sessions: None }
+        Self { site, interceptors: vec![], around: vec![], health_interval: health::INTERVAL }
     }
 
     /// Adds an interceptor for every method, stock services, health and reflection included. They run in the order in
@@ -111,12 +109,6 @@ impl Server {
     /// How often the database is asked whether it is there, for health checks and `/readyz`. Default every 5 s.
     pub fn check_health_every(mut self, interval: Duration) -> Self {
         self.health_interval = interval;
-        self
-    }
-
-    /// Who knows browser sessions: a site that has its own logins, for the REST API under `/cfg/grpc/`.
-    pub fn sessions(mut self, sessions: impl Sessions) -> Self {
-        self.sessions = Some(Arc::new(sessions));
         self
     }
 

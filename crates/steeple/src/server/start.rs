@@ -160,13 +160,12 @@ impl Server {
         let shared = shared.get_or_init(|| Arc::new(made)).clone();
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router =
-            http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(identity.login.clone()));
+        let router = http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(&identity));
         health.set(health::check(&db, &bus, config.bus.required).await).await;
         if let Readiness::NotReady(why) = health.readiness() {
             tracing::warn!(why, "started, but not ready");
         }
-        let (site, sessions, draining) = (self.site, self.sessions, CancellationToken::new());
+        let (site, draining) = (self.site, CancellationToken::new());
         let inside = Arc::new(Inside {
             grpc,
             http: http_address,
@@ -180,7 +179,6 @@ impl Server {
             centrifugo,
             metrics,
             node,
-            sessions,
             draining,
             health,
             shared,

@@ -25,6 +25,7 @@ const ORDER: [&str; 24] = [
     "stream", // wire
     "config",
     "app",
+    "problem",
     "login",
     "server", // house
     "monitor",

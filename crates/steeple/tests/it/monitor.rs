@@ -1,4 +1,4 @@
-//! The REST API under `/cfg/grpc/`, through real sockets, asked by a stand-in for a browser session.
+//! The REST API under `/cfg/grpc/`, through real sockets, asked by a browser session of staff.
 
 mod access;
 mod answers;
@@ -7,14 +7,10 @@ mod calls;
 mod keys;
 mod schema;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use http::HeaderMap;
 use serde_json::Value;
-use steeple::{
-    Config, Error, Result, Server, User,
-    auth::{Session, Sessions},
-};
+use steeple::{Config, Server, auth::NewUser};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
@@ -22,43 +18,51 @@ use tokio::{
 
 use crate::trial::{House, pb::trial::v1::Order};
 
-/// Cookies that name who they are.
-struct StandIn;
-
-fn user(name: &str, is_staff: bool) -> Arc<User> {
-    Arc::new(User {
-        id: 7,
-        username: name.to_owned(),
-        email: String::new(),
-        first_name: String::new(),
-        last_name: String::new(),
-        is_staff,
-        is_superuser: false,
-        permissions: std::collections::BTreeSet::new(),
-    })
+/// A server whose API can be asked by staff.
+struct Watched {
+    house: House,
+    /// The cookie of somebody of staff, as a line of a request's head.
+    staff: String,
 }
 
-#[async_trait::async_trait]
-impl Sessions for StandIn {
-    async fn find(&self, headers: &HeaderMap) -> Result<Option<Session>> {
-        let cookie = headers.get("cookie").and_then(|cookie| cookie.to_str().ok()).unwrap_or_default();
-        let session = |user| Some(Session { user, csrf_token: "csrf-4711".to_owned() });
-        match cookie.strip_prefix("sessionid=") {
-            Some("staff") => Ok(session(user("staff", true))),
-            Some("user") => Ok(session(user("user", false))),
-            Some("away") => Err(Error::unavailable("the sessions are away")),
-            _ => Ok(None),
-        }
+impl std::ops::Deref for Watched {
+    type Target = House;
+
+    fn deref(&self) -> &House {
+        &self.house
     }
 }
 
-/// A server whose API can be asked.
-async fn house() -> House {
+/// Makes a user without a password.
+async fn user(house: &House, username: &str, is_staff: bool, is_superuser: bool) -> i64 {
+    let new = NewUser { username: username.to_owned(), is_staff, is_superuser, ..NewUser::default() };
+    house.running.identity().users.create(new).await.unwrap().id.into()
+}
+
+/// A browser session of this user: the cookie as a line of a request's head, and the token.
+async fn session(house: &House, user: i64) -> (String, String) {
+    let new = house.running.identity().sessions.begin(user).await.unwrap();
+    let cookie = new.cookie.to_str().unwrap().split(';').next().unwrap();
+    (format!("cookie: {cookie}\r\n"), new.session.csrf_token.expose().to_owned())
+}
+
+/// An access token of this user, as a line of a request's head.
+async fn token(house: &House, user: i64) -> String {
+    let identity = house.running.identity();
+    let user = identity.users.active(user).await.unwrap().unwrap();
+    let pair = identity.tokens.issue(&user).await.unwrap();
+    format!("authorization: Bearer {}\r\n", pair.access.expose())
+}
+
+async fn house() -> Watched {
     configured(|_| ()).await
 }
 
-async fn configured(configure: impl FnOnce(&mut Config)) -> House {
-    House::with(|server: Server| server.sessions(StandIn), configure).await
+async fn configured(configure: impl FnOnce(&mut Config)) -> Watched {
+    let house = House::configured(configure).await;
+    let staff = user(&house, "staff", true, false).await;
+    let (staff, _) = session(&house, staff).await;
+    Watched { house, staff }
 }
 
 /// An answer.
@@ -126,12 +130,12 @@ fn unchunked(mut rest: &str) -> String {
 }
 
 /// Asks as staff.
-async fn get(house: &House, path: &str) -> Answer {
+async fn get(house: &Watched, path: &str) -> Answer {
     let path = format!("/cfg/grpc/{path}");
-    send(house.running.http.unwrap(), "GET", &path, "cookie: sessionid=staff\r\n", "").await
+    send(house.running.http.unwrap(), "GET", &path, &house.staff, "").await
 }
 
-async fn json(house: &House, path: &str) -> Value {
+async fn json(house: &Watched, path: &str) -> Value {
     let answer = get(house, path).await;
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
     answer.json()
@@ -153,11 +157,12 @@ async fn make_calls(house: &House, good: usize, bad: usize) {
 struct Events(BufReader<TcpStream>);
 
 impl Events {
-    async fn open(house: &House, path: &str) -> Self {
+    async fn open(house: &Watched, path: &str) -> Self {
         let address = house.running.http.unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!(
-            "GET /cfg/grpc/{path} HTTP/1.1\r\nhost: {address}\r\ncookie: sessionid=staff\r\naccept: text/event-stream\r\n\r\n"
+            "GET /cfg/grpc/{path} HTTP/1.1\r\nhost: {address}\r\n{}accept: text/event-stream\r\n\r\n",
+            house.staff
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut events = Self(BufReader::new(stream));

@@ -23,7 +23,7 @@ use crate::{
 
 /// What lets a user in and has no foreign key to them. It would be of no use without the user, but some databases give an
 /// id again, and the next who has it must not inherit it.
-const CREDENTIALS: [&str; 2] = ["steeple_api_key", "steeple_refresh_token"];
+const CREDENTIALS: [&str; 3] = ["steeple_api_key", "steeple_refresh_token", "steeple_session"];
 
 /// A user to be made: active, and otherwise with nothing.
 #[derive(Debug, Clone)]
@@ -237,7 +237,7 @@ impl Users {
         found.ok_or_else(not_found)
     }
 
-    /// Deletes a user with what they were given, their API keys and refresh tokens. `false`: there was none. Prefer
+    /// Deletes a user with what they were given, their API keys, refresh tokens and sessions. `false`: there was none. Prefer
     /// [`set_active`](Self::set_active): rows of other tables may refer to them.
     ///
     /// # Errors

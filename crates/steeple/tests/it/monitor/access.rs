@@ -7,17 +7,32 @@ async fn staff_are_let_in_and_nobody_else() {
     let house = house().await;
     let address = house.running.http.unwrap();
     let ask = async |lines: &str| send(address, "GET", "/cfg/grpc/monitor/health/", lines, "").await;
-    assert_eq!(ask("cookie: sessionid=staff\r\n").await.status, 200);
-    for stranger in ["", "cookie: sessionid=over\r\n", "cookie: other=1\r\n"] {
+    assert_eq!(ask(&house.staff).await.status, 200);
+    let cookie = house.running.identity().sessions.cookie_name().to_owned();
+    for stranger in [
+        "",
+        "cookie: other=1\r\n",
+        &format!("cookie: {cookie}=over\r\n"),
+        &format!("cookie: {cookie}={}\r\n", "x".repeat(43)),
+    ] {
         let answer = ask(stranger).await;
-        assert!(answer.problem(401).contains("logged in"), "{answer:?}");
+        assert_eq!(answer.problem(401), "this is for staff: log in first");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
-    assert_eq!(ask("cookie: sessionid=user\r\n").await.problem(403), "this method is for staff");
-    assert_eq!(ask("cookie: sessionid=away\r\n").await.problem(503), "the sessions are away");
+    let other = user(&house, "other", false, false).await;
+    assert_eq!(ask(&session(&house, other).await.0).await.problem(403), "this is for staff");
+    assert_eq!(ask(&token(&house, other).await).await.problem(403), "this is for staff");
+    let staff = user(&house, "second", true, false).await;
+    assert_eq!(ask(&token(&house, staff).await).await.status, 200);
     // What was sent on purpose counts, also beside a good cookie.
-    ask("authorization: Bearer nonsense\r\ncookie: sessionid=staff\r\n").await.problem(401);
-    ask("x-api-key: nonsense\r\ncookie: sessionid=staff\r\n").await.problem(401);
+    ask(&format!("authorization: Bearer nonsense\r\n{}", house.staff)).await.problem(401);
+    ask(&format!("x-api-key: nonsense\r\n{}", house.staff)).await.problem(401);
+    // Who is no longer of staff, or no longer active, is out.
+    house.running.identity().users.set_staff(staff, false).await.unwrap();
+    assert_eq!(ask(&token(&house, staff).await).await.problem(403), "this is for staff");
+    let left = session(&house, staff).await.0;
+    house.running.identity().users.set_active(staff, false).await.unwrap();
+    ask(&left).await.problem(401);
 }
 
 #[tokio::test]
@@ -34,17 +49,10 @@ async fn no_path_answers_strangers() {
 }
 
 #[tokio::test]
-async fn without_sessions_a_cookie_is_nothing() {
-    let house = House::open().await;
-    let answer = get(&house, "monitor/health/").await;
-    answer.problem(401);
-}
-
-#[tokio::test]
 async fn unknown_paths_and_methods_are_problems_too() {
     let house = house().await;
     let address = house.running.http.unwrap();
-    let staff = "cookie: sessionid=staff\r\n";
+    let staff = &house.staff;
     send(address, "GET", "/cfg/grpc/monitor/nothing/", staff, "").await.problem(404);
     send(address, "DELETE", "/cfg/grpc/monitor/health/", staff, "").await.problem(405);
     let bare = send(address, "GET", "/cfg/grpc/monitor/health", staff, "").await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn ids(house: &House, path: &str) -> Vec<i64> {
+async fn ids(house: &Watched, path: &str) -> Vec<i64> {
     let page = json(house, path).await;
     page["results"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
@@ -127,7 +127,7 @@ async fn the_live_tail_shows_calls_as_they_end() {
     waiting.await.unwrap().unwrap();
 
     // It ends with the server, and does not hold it.
-    let stopping = tokio::spawn(house.close());
+    let stopping = tokio::spawn(house.house.close());
     assert_eq!(all.next().await, None);
     stopping.await.unwrap();
 }
@@ -144,9 +144,8 @@ async fn no_more_readers_than_there_are_places() {
     for _ in 0..500 {
         let address = house.running.http.unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!(
-            "GET /cfg/grpc/monitor/requests/live/ HTTP/1.1\r\nhost: {address}\r\ncookie: sessionid=staff\r\n\r\n"
-        );
+        let staff = &house.staff;
+        let request = format!("GET /cfg/grpc/monitor/requests/live/ HTTP/1.1\r\nhost: {address}\r\n{staff}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.unwrap();

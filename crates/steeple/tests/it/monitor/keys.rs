@@ -22,7 +22,7 @@ async fn keep() -> Keep {
     let mut site = Site::new("trial", "0.0.0", DESCRIPTORS);
     let app = App::new("trial").service("trial.v1.Trial", "Trial", "trial.rs", |_| Ok(v1::trial(Trial)));
     site.app(app.access("*", Access::Authenticated));
-    let house = House::with(|_| Server::new(site).sessions(StandIn), |config| config.auth.public_methods.clear()).await;
+    let house = House::with(|_| Server::new(site), |config| config.auth.public_methods.clear()).await;
     let identity = house.running.identity();
     let mut tokens = Vec::new();
     for (username, is_superuser, is_staff) in
@@ -155,20 +155,31 @@ async fn keys_of_others_are_for_superusers() {
 async fn a_change_by_cookie_needs_the_sessions_token() {
     let keep = keep().await;
     let address = keep.house.running.http.unwrap();
-    // The stand-in's user has the number 7, who is nobody's: the last of the checks refuses, and the others before it.
-    let cookie = "cookie: sessionid=staff\r\n";
-    let body = json!({ "name": "mine", "user_id": 7 });
+    let (cookie, csrf) = session(&keep.house, keep.tokens[ANN].0).await;
+    let (_, of_bob) = session(&keep.house, keep.tokens[BOB].0).await;
+    let body = json!({ "name": "mine" });
     let ask = async |more: &str| keep.ask(&format!("{cookie}{more}"), "POST", "api-keys/", &body).await;
-    let right = "x-csrf-token: csrf-4711\r\n";
+    let right = format!("x-csrf-token: {csrf}\r\n");
     assert_eq!(ask("").await.problem(403), "a change by cookie needs the header x-csrf-token");
-    assert_eq!(ask("x-csrf-token: guess\r\n").await.problem(403), "x-csrf-token is not this session's");
+    for wrong in ["guess", &of_bob] {
+        let answer = ask(&format!("x-csrf-token: {wrong}\r\n")).await;
+        assert_eq!(answer.problem(403), "x-csrf-token is not this session's");
+    }
     assert_eq!(ask(&format!("{right}{right}")).await.problem(403), "a change by cookie needs the header x-csrf-token");
-    for foreign in ["origin: https://evil.example\r\n", "origin: null\r\n", "sec-fetch-site: cross-site\r\n"] {
+    for foreign in [
+        "origin: https://evil.example\r\n",
+        "origin: null\r\n",
+        "sec-fetch-site: cross-site\r\n",
+        "sec-fetch-site: same-site\r\n",
+    ] {
         assert_eq!(ask(&format!("{right}{foreign}")).await.problem(403), "the request comes from another site's page");
     }
+    assert_eq!(keep.get(ROOT, "api-keys/").await["count"], 0);
     for own in [String::new(), format!("origin: http://{address}\r\n"), "sec-fetch-site: same-origin\r\n".to_owned()] {
-        assert_eq!(ask(&format!("{right}{own}")).await.problem(409), "a key needs an active user", "{own}");
+        assert_eq!(ask(&format!("{right}{own}")).await.json()["username"], "ann", "{own}");
     }
+    // To read, the cookie will do.
+    assert_eq!(keep.ask(&cookie, "GET", "api-keys/", &Value::Null).await.json()["count"], 3);
     // A token comes with a request on purpose, and needs none of this.
     assert_eq!(keep.post(ANN, "api-keys/", json!({ "name": "mine" })).await.status, 200);
 }

@@ -1,8 +1,13 @@
-//! An error as a problem document (RFC 9457).
+//! An error as an HTTP answer: `application/problem+json` (RFC 9457).
+//!
+//! Takes an [`Error`], or a status that only HTTP knows; gives the response. Must never: tell the cause of an error, which
+//! is for the log.
+
+use std::time::Duration;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,26 +19,30 @@ use crate::{
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(super) struct Problem {
-    /// Always `about:blank`: the status says what kind of problem it is.
+pub(crate) struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is (RFC 9457 section 4.2.1).
     #[serde(rename = "type")]
     kind: &'static str,
     /// The status in words.
-    title: String,
+    title: &'static str,
     /// The HTTP status.
     status: u16,
     /// The sentence for whoever asked.
     detail: String,
-    /// The gRPC code that says the same.
-    code: &'static str,
-    /// What was wrong with which parameter or field.
+    /// The gRPC code that the same failure has over gRPC; absent when only HTTP knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    /// What was wrong with which parameter or field; absent when nothing was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Violation>,
+    /// When to ask again.
+    #[serde(skip)]
+    wait: Option<Duration>,
 }
 
 /// What was wrong with one parameter or field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(super) struct Violation {
+struct Violation {
     /// Its name.
     field: String,
     /// What it must be.
@@ -58,51 +67,62 @@ fn status(code: Code) -> StatusCode {
 }
 
 impl Problem {
-    /// A problem that no gRPC code names.
+    /// A failure that only HTTP knows.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        let code = match status {
-            StatusCode::NOT_FOUND => Code::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Code::Unimplemented,
-            _ => Code::InvalidArgument,
-        };
-        Self { code: code_name(code), ..Self::of(status, detail.into()) }
-    }
-
-    fn of(status: StatusCode, detail: String) -> Self {
         Self {
             kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Failed"),
             status: status.as_u16(),
-            detail,
-            code: code_name(Code::Unknown),
+            detail: detail.into(),
+            code: None,
             errors: Vec::new(),
+            wait: None,
         }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
 impl From<Error> for Problem {
     fn from(mut error: Error) -> Self {
-        let (code, detail) = (error.code(), error.message().to_owned());
-        if status(code).is_server_error() {
-            tracing::warn!(error = error.for_log(), "a request to the REST API failed");
+        let status = status(error.code());
+        if status.is_server_error() {
+            tracing::error!(error = error.for_log(), "an http request failed");
         }
         let violations = error.details_mut().bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
         let errors = violations.into_iter().map(|wrong| Violation { field: wrong.field, detail: wrong.description });
-        Self { code: code_name(code), errors: errors.collect(), ..Self::of(status(code), detail) }
+        Self {
+            code: Some(code_name(error.code())),
+            errors: errors.collect(),
+            wait: error.retry_delay(),
+            ..Self::new(status, error.message())
+        }
     }
 }
 
-impl From<Problem> for Response {
-    fn from(problem: Problem) -> Self {
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        let mut response = Self::new(body.into());
-        *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::new(body.into());
+        *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 section 15.5.2 wants one.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(wait)));
         }
         response
     }
+}
+
+/// Whole seconds, rounded up: asked again then, the answer is another one.
+pub(crate) fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
