@@ -47,6 +47,7 @@ pub mod error;
 pub mod db;
 pub mod model;
 
+pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod cache;

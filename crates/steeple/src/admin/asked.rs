@@ -4,16 +4,15 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
 use axum::{
     RequestExt as _,
-    extract::{ConnectInfo, Path, Request},
-    http::{HeaderValue, Method, StatusCode, header},
+    extract::{ConnectInfo, FromRequest as _, Path, Request},
+    http::{Method, StatusCode},
     response::{Html, IntoResponse as _, Response},
 };
-use minijinja::{Value, context};
+use minijinja::{Value, context, value::Serde};
 use serde::Serialize;
 
 use super::{
@@ -25,12 +24,8 @@ use super::{
 use crate::{
     auth::{Principal, User},
     error::{Error, Result},
+    login::StaffForm,
 };
-
-/// Largest form, in bytes.
-const LARGEST: usize = 1 << 20;
-/// Time a form has to arrive.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request that may be answered.
 pub(super) struct Asked {
@@ -69,39 +64,29 @@ impl Asked {
     /// Reads a request; the error is the answer to one that may not be answered.
     pub async fn read(admin: Arc<Admin>, mut request: Request) -> Result<(Self, Shell), Box<Response>> {
         let fragment = request.headers().contains_key("x-fragment");
-        let changes = request.method() == Method::POST;
         let visitor = match visitor::find(&admin, request.headers()).await {
             Ok(Some(visitor)) => visitor,
             Ok(None) => return Err(Box::new(visitor::ask(&admin, &request, fragment))),
-            Err(error) => return Err(Box::new(failure::alone(&admin, request.headers(), None, error))),
+            Err(error) => return Err(Box::new(failure::alone(&admin, request.headers(), error))),
         };
-        if !visitor.user().is_staff && !visitor.user().is_superuser {
-            let error = Error::permission_denied("the admin is for staff");
-            return Err(Box::new(failure::alone(&admin, request.headers(), Some(&visitor), error)));
-        }
         let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         let path = request.uri().path().to_owned();
         let shell = Shell { admin, visitor: Arc::new(visitor), path, from, fragment };
-        let unreadable = |what: &str| Error::invalid_argument(format!("the {what} is not UTF-8"));
-        let read = async {
-            let query = Fields::read(request.uri().query().unwrap_or_default().as_bytes());
-            let query = query.ok_or_else(|| unreadable("address"))?;
-            let parts = request.extract_parts::<Path<HashMap<String, String>>>().await;
-            let parts = parts.map_err(|_| Error::not_found("page", "of this address"))?.0;
-            let form = if changes {
-                shell.visitor.same_site(request.headers())?;
-                let form = Fields::read(&body(request).await?).ok_or_else(|| unreadable("form"))?;
-                shell.visitor.sent(&form)?;
-                form
-            } else {
-                Fields::default()
-            };
-            Ok((query, parts, form))
+        let query = Fields::read(request.uri().query().unwrap_or_default().as_bytes());
+        let Ok(Path(parts)) = request.extract_parts::<Path<HashMap<String, String>>>().await else {
+            let error = Error::not_found("page", "of this address");
+            return Err(Box::new(failure::page(&shell, error)));
         };
-        match read.await {
-            Ok((query, parts, form)) => Ok((Self { shell: shell.clone(), query, form, parts }, shell)),
-            Err(error) => Err(Box::new(failure::page(&shell, error))),
-        }
+        let form = if request.method() == Method::POST {
+            let identity = &shell.admin.inside().identity;
+            match StaffForm::from_request(request, identity).await {
+                Ok(form) => form.fields.into_iter().collect(),
+                Err(problem) => return Err(Box::new(failure::told(&shell, problem.status(), problem.detail()))),
+            }
+        } else {
+            Fields::default()
+        };
+        Ok((Self { shell: shell.clone(), query, form, parts }, shell))
     }
 
     pub fn admin(&self) -> &Admin {
@@ -191,29 +176,15 @@ impl Shell {
         let page = Surroundings {
             theme: self.visitor.theme,
             user: &self.visitor.user().username,
-            csrf: self.visitor.csrf_token(),
+            csrf: self.visitor.session.csrf_token.expose(),
             notice: self.visitor.notice.as_deref(),
             nav: navigation::groups(self),
         };
-        context! { page => Value::from_serialize(&page), title => title, ..values }
+        context! { page => Serde(&page), title => title, ..values }
     }
 }
 
 /// A page as a response.
 pub(super) fn html(status: StatusCode, text: String) -> Response {
     (status, Html(text)).into_response()
-}
-
-/// The whole of a form.
-pub(super) async fn body(request: Request) -> Result<Vec<u8>> {
-    let kind = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if kind != b"application/x-www-form-urlencoded" {
-        return Err(Error::invalid_argument("the content type must be application/x-www-form-urlencoded"));
-    }
-    match tokio::time::timeout(PATIENCE, axum::body::to_bytes(request.into_body(), LARGEST)).await {
-        Ok(Ok(body)) => Ok(body.into()),
-        Ok(Err(_)) => Err(Error::invalid_argument(format!("the form did not arrive whole, or has more than {LARGEST} bytes"))),
-        Err(_) => Err(Error::deadline_exceeded("the form did not arrive in time")),
-    }
 }

@@ -9,7 +9,7 @@ use minijinja::{Value, context};
 use super::{
     Admin,
     asked::{Shell, html},
-    visitor::{self, Visitor},
+    visitor,
 };
 use crate::error::{Code, Error};
 
@@ -70,11 +70,21 @@ pub(super) fn sentence(text: &str) -> String {
 pub(super) fn page(shell: &Shell, mut error: Error) -> Response {
     let status = logged(&error);
     let violations = violations(&mut error);
-    let detail = sentence(error.message());
-    let values = context! { detail => detail, violations => violations };
-    // The site's own templates may be what is broken.
+    shown(shell, status, error.message(), violations)
+}
+
+/// The same for a failure that only HTTP knows.
+pub(super) fn told(shell: &Shell, status: StatusCode, detail: &str) -> Response {
+    shown(shell, status, detail, Vec::new())
+}
+
+fn shown(shell: &Shell, status: StatusCode, detail: &str, violations: Vec<Value>) -> Response {
+    if shell.fragment {
+        return plain(status, detail);
+    }
+    let values = shell.around(title(status), context! { detail => sentence(detail), violations => violations });
     let views = &shell.admin.views;
-    let values = shell.around(title(status), values);
+    // The site's own templates may be what is broken.
     match views.render("failure.html", values.clone()).or_else(|_| views.render_own("failure.html", values)) {
         Ok(text) => html(status, text),
         Err(error) => plain(status, error.message()),
@@ -82,9 +92,9 @@ pub(super) fn page(shell: &Shell, mut error: Error) -> Response {
 }
 
 /// A failure of somebody who may not see the admin, or is nobody yet.
-pub(super) fn alone(admin: &Admin, headers: &HeaderMap, visitor: Option<&Visitor>, error: Error) -> Response {
+pub(super) fn alone(admin: &Admin, headers: &HeaderMap, error: Error) -> Response {
     let status = logged(&error);
-    let page = context! { theme => visitor::theme(headers), csrf => visitor.map(Visitor::csrf_token) };
+    let page = context! { theme => visitor::theme(headers) };
     let values = context! { page => page, title => title(status), detail => sentence(error.message()) };
     match admin.views.render("failure_alone.html", values) {
         Ok(text) => html(status, text),

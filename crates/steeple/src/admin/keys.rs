@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{http::StatusCode, response::Response};
-use minijinja::{Value, context};
+use minijinja::{Value, context, value::Serde};
 
 use super::{asked::Asked, failure, fields::Fields, shown};
 use crate::{
@@ -47,7 +47,7 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
     }
     let may_change = |key: &Key| asked.user().is_superuser || key.user_id == asked.user().id;
     let shown = all.iter().skip((page - 1) * ROWS).take(ROWS).map(|key| {
-        context! { may_change => may_change(key) && key.revoked_at.is_none(), ..Value::from_serialize(key) }
+        context! { may_change => may_change(key) && key.revoked_at.is_none(), ..Serde(key) }
     });
     let filters: Fields = [("q", asked.query.get("q")), ("state", state)]
         .into_iter()
@@ -98,7 +98,7 @@ fn filled(asked: &Asked, status: StatusCode, fields: &Fields, error: Option<Erro
         wrong => wrong,
         failed => failed,
         may_choose => asked.user().is_superuser,
-        types => TYPES.as_slice(),
+        types => Serde(TYPES),
         expiries => EXPIRIES.iter().map(|(days, label)| vec![Value::from(*days), Value::from(*label)]).collect::<Vec<_>>(),
     };
     asked.page_with(status, "key_new.html", "New API key", values)
@@ -143,7 +143,7 @@ async fn wanted(asked: &Asked) -> Result<NewKeyBody> {
 
 fn shown_once(asked: &Asked, title: &str, made: &keys::Made) -> Result<Response> {
     let header = &asked.admin().inside().config.auth.api_key_header;
-    asked.page("key_made.html", title, context! { made => Value::from_serialize(made), header => header })
+    asked.page("key_made.html", title, context! { made => Serde(made), header => header })
 }
 
 /// `GET /keys/{id}/revoke`.
@@ -176,7 +176,7 @@ pub(super) async fn ask_rotate(asked: Asked) -> Result<Response> {
     let key = keys::find(&asked.admin().monitor, asked.id("api key")?).await?;
     let overlaps: Vec<_> =
         OVERLAPS.iter().map(|(seconds, label)| vec![Value::from(*seconds), Value::from(*label)]).collect();
-    let values = context! { key => Value::from_serialize(&key), overlaps => overlaps };
+    let values = context! { key => Serde(&key), overlaps => overlaps };
     asked.page("key_rotate.html", &format!("Rotate {}", key.name), values)
 }
 

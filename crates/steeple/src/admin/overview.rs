@@ -1,7 +1,7 @@
 //! Everything at a glance, and the same again every two seconds while somebody looks.
 
 use axum::response::Response;
-use minijinja::{Value, context};
+use minijinja::{Value, context, value::Serde};
 
 use super::{asked::Asked, chart, period, shown};
 use crate::{
@@ -37,13 +37,13 @@ async fn figures(asked: &Asked, hours: u32) -> Result<Value> {
     let failed = overview.numbers.total - overview.numbers.successful;
     let rate = rate(overview.numbers.total as f64, hours);
     Ok(context! {
-        overview => Value::from_serialize(&overview),
+        overview => Serde(&overview),
         failed => failed,
         rate => rate,
-        volume => Value::from_serialize(chart::volume(&timeline)),
-        latency => Value::from_serialize(chart::latency(&timeline)),
-        errors => Value::from_serialize(&errors),
-        servers => Value::from_serialize(&servers),
+        volume => Serde(chart::volume(&timeline)),
+        latency => Serde(chart::latency(&timeline)),
+        errors => Serde(&errors),
+        servers => Serde(&servers),
     })
 }
 

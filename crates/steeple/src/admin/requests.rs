@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use minijinja::{Value, context};
+use minijinja::{Value, context, value::Serde};
 
 use super::{asked::Asked, failure, fields::Fields, shown};
 use crate::{
@@ -32,13 +32,14 @@ const OTHERS: [&str; 2] = ["before", "more"];
 
 /// `GET /requests`.
 pub(super) async fn list(asked: Asked) -> Result<Response> {
+    let admin = asked.shell.admin.clone();
+    let monitor = &admin.monitor;
     let filters: Fields = asked
         .query
         .pairs()
         .filter(|(name, value)| !OTHERS.contains(name) && !value.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let monitor = &asked.admin().monitor;
     let found = match question(&asked, &filters).await {
         Ok((query, rest)) => {
             let before = asked.query.get("before");
@@ -74,13 +75,13 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
     methods.dedup();
     let export = rest.to_query();
     let values = context! {
-        rows => Value::from_serialize(rows),
+        rows => Serde(rows),
         wrong => wrong,
         asked => filters.pairs().collect::<Value>(),
         services => served.iter().map(|planned| planned.found.name).collect::<Vec<_>>(),
         methods => methods,
-        statuses => STATUSES.as_slice(),
-        codes => CODES.as_slice(),
+        statuses => Serde(STATUSES),
+        codes => Serde(CODES),
         times => TIMES.iter().map(|(hours, label)| vec![*hours, *label]).collect::<Vec<_>>(),
         known_hours => TIMES.iter().any(|(hours, _)| *hours == filters.get("hours")),
         more => !asked.query.get("more").is_empty() || SELDOM.iter().any(|name| filters.given(name).is_some()),
@@ -151,7 +152,7 @@ pub(super) async fn live(asked: Asked) -> Result<Response> {
     let admin = asked.shell.admin.clone();
     let monitor = admin.monitor.clone();
     let row = move |item: &Item| {
-        let values = context! { rows => Value::from_serialize([item]) };
+        let values = context! { rows => Serde([item]) };
         admin.views.render("requests_rows.html", values).ok()
     };
     Ok(live::follow(monitor, requests::question(&query), row).await?.into_response())
@@ -173,9 +174,9 @@ pub(super) async fn one(asked: Asked) -> Result<Response> {
         None
     };
     let values = context! {
-        row => Value::from_serialize(&item),
+        row => Serde(&item),
         served => served,
-        usual => Value::from_serialize(usual),
+        usual => Serde(usual),
     };
     asked.page("request.html", &format!("Request {id}"), values)
 }

@@ -1,7 +1,7 @@
 //! The servers of the site, those that run first.
 
 use axum::response::Response;
-use minijinja::{Value, context};
+use minijinja::{context, value::Serde};
 
 use super::asked::Asked;
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
 pub(super) async fn list(asked: Asked) -> Result<Response> {
     let all = servers::all(&asked.admin().monitor).await?;
     let values = context! {
-        counted => Value::from_serialize(&all.counted),
-        servers => Value::from_serialize(&all.servers),
+        counted => Serde(&all.counted),
+        servers => Serde(&all.servers),
         here => asked.admin().inside().node.instance_id(),
     };
     asked.page("servers.html", "Servers", values)
@@ -26,5 +26,5 @@ pub(super) async fn one(asked: Asked) -> Result<Response> {
     let all = servers::all(&asked.admin().monitor).await?.servers;
     let server = all.into_iter().find(|server| server.instance_id == id);
     let server = server.ok_or_else(|| Error::not_found("server", id.chars().take(300).collect::<String>()))?;
-    asked.page("server.html", &server.instance_id, context! { server => Value::from_serialize(&server) })
+    asked.page("server.html", &server.instance_id, context! { server => Serde(&server) })
 }

@@ -1,7 +1,7 @@
 //! What is served: comments of the protos, access, the rooms of a call, and how it went.
 
 use axum::response::Response;
-use minijinja::{Value, context};
+use minijinja::{context, value::Serde};
 
 use super::{asked::Asked, chart, fields::escaped, period};
 use crate::{error::Result, monitor::services, record::stats::Question};
@@ -10,7 +10,7 @@ use crate::{error::Result, monitor::services, record::stats::Question};
 pub(super) async fn list(asked: Asked) -> Result<Response> {
     let (hours, periods) = period::of(&asked, "/services")?;
     let services = services::list(&asked.admin().monitor, hours).await?;
-    let values = context! { services => Value::from_serialize(&services), periods => periods };
+    let values = context! { services => Serde(&services), periods => periods };
     asked.page("services.html", "Services", values)
 }
 
@@ -23,9 +23,9 @@ pub(super) async fn one(asked: Asked) -> Result<Response> {
     let methods = services::methods_of(monitor, name, hours).await?.methods;
     let timeline = Question::last(hours)?.service(name).timeline(&monitor.inside.db, period::interval(hours)).await?;
     let values = context! {
-        service => Value::from_serialize(&service),
-        methods => Value::from_serialize(&methods),
-        volume => Value::from_serialize(chart::volume(&timeline)),
+        service => Serde(&service),
+        methods => Serde(&methods),
+        volume => Serde(chart::volume(&timeline)),
         periods => periods,
     };
     asked.page("service.html", &service.full_name, values)

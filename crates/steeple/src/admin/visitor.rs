@@ -1,8 +1,8 @@
 //! Who looks: their session, their theme, and the doors in and out.
 //!
-//! A form counts when it has its session's token and the browser does not say that another site's page sent it.
+//! Whether somebody is of staff, and whether a form is theirs, is decided in [`login`](crate::login), as for the REST API.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -13,7 +13,7 @@ use minijinja::context;
 
 use super::{
     Admin,
-    asked::{self, Asked, html},
+    asked::{Asked, html},
     failure,
     fields::{Fields, escaped},
     see_other,
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     auth::{Session, User},
     error::{Code, Error, Result},
+    login::{Staff, own_page},
 };
 
 /// The cookies that are the admin's own.
@@ -28,10 +29,13 @@ const THEME: &str = "steeple_theme";
 const NOTICE: &str = "steeple_notice";
 /// Longest notice, in bytes.
 const LONGEST: usize = 500;
+/// Largest login form, in bytes, and the time it has to arrive.
+const LARGEST: usize = 16 << 10;
+const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Somebody with a session.
+/// Somebody of staff with a session.
 pub(super) struct Visitor {
-    session: Session,
+    pub session: Session,
     pub theme: &'static str,
     /// What the last form did, to be said once.
     pub notice: Option<String>,
@@ -41,49 +45,18 @@ impl Visitor {
     pub fn user(&self) -> &Arc<User> {
         &self.session.user
     }
-
-    /// What a form repeats.
-    pub fn csrf_token(&self) -> &str {
-        self.session.csrf_token.expose()
-    }
-
-    /// A change must not come from another site's page, where the browser says so.
-    ///
-    /// # Errors
-    /// PERMISSION_DENIED.
-    pub fn same_site(&self, headers: &HeaderMap) -> Result<()> {
-        same_site(headers)
-    }
-
-    /// A form must have its session's token.
-    ///
-    /// # Errors
-    /// PERMISSION_DENIED.
-    pub fn sent(&self, form: &Fields) -> Result<()> {
-        if self.session.has_csrf_token(form.get("csrf_token")) {
-            return Ok(());
-        }
-        Err(Error::permission_denied("the form is not of this session: go back, load the page again, and send it again"))
-    }
 }
 
-fn same_site(headers: &HeaderMap) -> Result<()> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let site = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
-    let origin = match headers.get(header::ORIGIN).map(HeaderValue::to_str) {
-        None => true,
-        Some(Ok(origin)) => origin.split_once("://").map(|(_, host)| host) == text(header::HOST),
-        Some(Err(_)) => false,
-    };
-    if site && origin { Ok(()) } else { Err(Error::permission_denied("the form was sent by another site's page")) }
-}
-
-/// Who sends these headers; `None` for nobody.
+/// Who sends these headers; `None` for nobody, or for somebody without a browser session.
 ///
 /// # Errors
-/// UNAVAILABLE while that cannot be known.
+/// PERMISSION_DENIED for who is not of staff; UNAVAILABLE while that cannot be known.
 pub(super) async fn find(admin: &Admin, headers: &HeaderMap) -> Result<Option<Visitor>> {
-    let session = admin.inside().identity.sessions.find(headers).await?;
+    let session = match Staff::of(&admin.inside().identity, &Method::GET, headers).await {
+        Ok(staff) => staff.session,
+        Err(error) if error.code() == Code::Unauthenticated => None,
+        Err(error) => return Err(error),
+    };
     let notice = || {
         let text = cookie(headers, NOTICE).filter(|text| !text.is_empty() && text.len() <= LONGEST * 3)?;
         Some(percent_encoding::percent_decode_str(text).decode_utf8().ok()?.into_owned())
@@ -124,7 +97,7 @@ pub(super) fn ask(admin: &Admin, request: &Request, fragment: bool) -> Response 
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let error = Error::unauthenticated("your session is over, and nothing was changed: log in, then send the form again");
-        return failure::alone(admin, request.headers(), None, error);
+        return failure::alone(admin, request.headers(), error);
     }
     let here = request.uri().path_and_query().map_or("/", |here| here.as_str());
     let login = format!("{}/login", admin.root);
@@ -141,7 +114,7 @@ fn next<'n>(root: &str, wanted: &'n str) -> Option<&'n str> {
 
 /// `GET login`.
 pub(super) async fn login_page(State(admin): State<Arc<Admin>>, request: Request) -> Response {
-    let query = Fields::read(request.uri().query().unwrap_or_default().as_bytes()).unwrap_or_default();
+    let query = Fields::read(request.uri().query().unwrap_or_default().as_bytes());
     let next = next(&admin.root, query.get("next")).unwrap_or("/");
     if let Ok(Some(_)) = find(&admin, request.headers()).await {
         return see_other(&format!("{}{next}", admin.root));
@@ -162,7 +135,7 @@ fn form(
     let values = context! { page => page, title => "Log in", next => next, username => username, wrong => wrong };
     match admin.views.render("login.html", values) {
         Ok(text) => html(status, text),
-        Err(error) => failure::alone(admin, headers, None, error),
+        Err(error) => failure::alone(admin, headers, error),
     }
 }
 
@@ -170,15 +143,16 @@ fn form(
 pub(super) async fn log_in(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     let headers = request.headers().clone();
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let sent = match same_site(&headers) {
-        Ok(()) => asked::body(request).await,
-        Err(error) => Err(error),
+    // There is no session yet whose token it could have, but no other site's page may log anybody in.
+    if let Err(error) = own_page(&headers) {
+        return failure::alone(&admin, &headers, error);
+    }
+    let body = tokio::time::timeout(PATIENCE, axum::body::to_bytes(request.into_body(), LARGEST)).await;
+    let Ok(Ok(body)) = body else {
+        let error = Error::invalid_argument("the form did not arrive whole");
+        return failure::alone(&admin, &headers, error);
     };
-    let sent = sent.map(|body| Fields::read(&body).unwrap_or_default());
-    let fields = match sent {
-        Ok(fields) => fields,
-        Err(error) => return failure::alone(&admin, &headers, None, error),
-    };
+    let fields = Fields::read(&body);
     let (username, next) = (fields.get("username"), next(&admin.root, fields.get("next")).unwrap_or("/"));
     let sessions = &admin.inside().identity.sessions;
     match sessions.log_in(username, fields.get("password"), from, &headers).await {
@@ -207,7 +181,7 @@ pub(super) async fn log_in(State(admin): State<Arc<Admin>>, request: Request) ->
                 }
                 response
             }
-            _ => failure::alone(&admin, &headers, None, error),
+            _ => failure::alone(&admin, &headers, error),
         },
     }
 }
@@ -231,16 +205,5 @@ mod tests {
         for elsewhere in ["", "requests", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "/login"] {
             assert_eq!(next("/admin", elsewhere), None, "{elsewhere:?}");
         }
-    }
-
-    #[test]
-    fn pages_of_other_sites_are_told_apart() {
-        let of = |pairs: &[(&'static str, &'static str)]| {
-            let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
-            same_site(&headers.collect::<HeaderMap>()).is_ok()
-        };
-        assert!(of(&[]) && of(&[("host", "a:1"), ("origin", "http://a:1"), ("sec-fetch-site", "same-origin")]));
-        assert!(!of(&[("host", "a:1"), ("origin", "http://b:1")]) && !of(&[("origin", "null"), ("host", "a")]));
-        assert!(!of(&[("sec-fetch-site", "cross-site")]) && !of(&[("sec-fetch-site", "same-site")]));
     }
 }

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
+    audit,
     auth::{self, Access, Identity},
     bus::Bus,
     cache::Cache,
@@ -248,7 +249,7 @@ impl Server {
         // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
-        let own = record::migrations().into_iter().chain(auth::migrations()).chain(node::migrations());
+        let own = record::migrations().into_iter().chain(auth::migrations()).chain(node::migrations()).chain(audit::migrations());
         own.chain(apps).collect()
     }
 
