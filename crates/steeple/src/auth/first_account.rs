@@ -41,8 +41,16 @@ impl Identity {
             ..NewUser::default()
         };
         let user = match self.users.create(new).await {
-            // Another process started at the same moment may have been faster, and has told its terminal.
-            Err(error) if error.code() == Code::AlreadyExists => return Ok(None),
+            Err(error) if error.code() == Code::AlreadyExists => {
+                // Another process started at the same moment may have been faster, and has told its terminal.
+                if !self.users.has_superuser().await? {
+                    tracing::warn!(
+                        username = USERNAME,
+                        "no first account: the name is taken by a user who is no superuser; make one with createsuperuser"
+                    );
+                }
+                return Ok(None);
+            }
             made => made?,
         };
         let key = NewApiKey { created_by: Some(user.id.into()), ..NewApiKey::new(user.id.into(), "first account") };

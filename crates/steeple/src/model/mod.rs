@@ -18,6 +18,7 @@
 mod described;
 mod field;
 mod fixed;
+mod prepared;
 mod query;
 mod rows;
 mod rows_error;
@@ -27,6 +28,7 @@ pub use self::{
     described::Model,
     field::{Field, Relation},
     fixed::{Fixed, FixedError},
+    prepared::Prepared,
     query::{Op, Order, Query},
     rows::{ModelRows, Registered, Row, Rows},
     rows_error::{FieldProblem, RowsError},

@@ -1,7 +1,7 @@
 //! `crypto.CryptoService`: coins and wallets. What each method promises is said in `proto/crypto.proto`.
 
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ModelTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
-use steeple::{Context, Db, Error, Result};
+use steeple::{Context, Db, Error, Result, model::Prepared};
 
 use super::{
     input,
@@ -128,8 +128,11 @@ fn answer((wallet, coin): (wallet::Model, coin::Model)) -> WalletResponse {
     WalletResponse { success: true, wallet: Some((wallet, &coin).into()) }
 }
 
+/// What is asked at nearly every call is built once.
+static COIN_BY_SYMBOL: Prepared<coin::Entity> = Prepared::new(|| coin::Entity::find_by_symbol(""));
+
 async fn coin_with(db: &Db, symbol: &str) -> Result<coin::Model> {
-    coin::Entity::find_by_symbol(symbol).one(db).await?.ok_or_else(|| Error::not_found("coin", symbol))
+    COIN_BY_SYMBOL.one(db, [symbol.into()]).await?.ok_or_else(|| Error::not_found("coin", symbol))
 }
 
 /// The page of `found` that was `asked` for by size and token, in the order of `column`.

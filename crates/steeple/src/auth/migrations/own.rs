@@ -67,6 +67,7 @@ pub(super) fn refresh_token(backend: DbBackend) -> Option<&'static [&'static str
                 expires_at datetime NOT NULL,
                 revoked_at datetime NULL
             )",
+            "CREATE INDEX steeple_refresh_token_user_id ON steeple_refresh_token (user_id)",
             "CREATE INDEX steeple_refresh_token_expires_at ON steeple_refresh_token (expires_at)",
         ]),
         DbBackend::Postgres => Some(&[
@@ -79,6 +80,7 @@ pub(super) fn refresh_token(backend: DbBackend) -> Option<&'static [&'static str
                 expires_at timestamp with time zone NOT NULL,
                 revoked_at timestamp with time zone NULL
             )"#,
+            "CREATE INDEX steeple_refresh_token_user_id ON steeple_refresh_token (user_id)",
             "CREATE INDEX steeple_refresh_token_expires_at ON steeple_refresh_token (expires_at)",
         ]),
         DbBackend::MySql => Some(&["CREATE TABLE steeple_refresh_token (
@@ -89,6 +91,7 @@ pub(super) fn refresh_token(backend: DbBackend) -> Option<&'static [&'static str
                 issued_at datetime(6) NOT NULL,
                 expires_at datetime(6) NOT NULL,
                 revoked_at datetime(6) NULL,
+                INDEX steeple_refresh_token_user_id (user_id),
                 INDEX steeple_refresh_token_expires_at (expires_at)
             ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"]),
         _ => None,

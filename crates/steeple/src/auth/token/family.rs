@@ -31,7 +31,7 @@ pub(super) fn new_id() -> String {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Families {
+pub(in crate::auth) struct Families {
     db: Db,
 }
 
@@ -77,6 +77,17 @@ impl Families {
             .exec(&self.db)
             .await?;
         Ok(revoked.rows_affected == 1)
+    }
+
+    /// Ends every family of a user: every login of theirs.
+    pub async fn revoke_all(&self, user_id: i64, now: Time) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::RevokedAt, Expr::value(now))
+            .filter(Column::UserId.eq(user_id))
+            .filter(Column::RevokedAt.is_null())
+            .exec(&self.db)
+            .await?;
+        Ok(())
     }
 
     /// Whether this is the token of its family that is good now.

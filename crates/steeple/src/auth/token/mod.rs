@@ -28,9 +28,9 @@ use jsonwebtoken::{TokenData, decode, decode_header};
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::family::Families;
 use self::{
     claims::{Claims, Kind, Object, Rules},
-    family::Families,
     keys::Keys,
 };
 use super::{Config, Secret, User, config::SECRET_BYTES};

@@ -14,6 +14,7 @@ use crate::{
         Secret,
         password::Encoded,
         tables::{user, user_group, user_permission},
+        token::Families,
     },
     clock,
     error::{Error, Result},
@@ -144,7 +145,9 @@ impl Users {
         Ok(users.all(&self.db).await?)
     }
 
-    /// Gives a user another password; `None`: they cannot log in by password any more.
+    /// Gives a user another password; `None`: they cannot log in by password any more. Whoever is logged in with the old
+    /// one is not for long: their refresh tokens end with it, an access token lives on for what is left of
+    /// `auth.access_lifetime`. API keys stay.
     ///
     /// # Errors
     /// NOT_FOUND; INVALID_ARGUMENT for a password that is empty or too long.
@@ -153,7 +156,19 @@ impl Users {
             Some(password) => self.hash(password).await?,
             None => Encoded::unusable()?,
         };
-        self.change(id, [(user::Column::Password, SimpleExpr::value(encoded))]).await
+        let key = self.must_exist(id).await?;
+        self.db
+            .transaction(async |tx| {
+                user::Entity::update_many()
+                    .col_expr(user::Column::Password, SimpleExpr::value(encoded.clone()))
+                    .filter(user::Column::Id.eq(key))
+                    .exec(&tx)
+                    .await?;
+                Families::new(tx.clone()).revoke_all(id, clock::now()).await
+            })
+            .await?;
+        self.forget(id);
+        Ok(())
     }
 
     /// Lets a user in, or shuts them out: who is not active has no permission and no valid credential.

@@ -1,4 +1,7 @@
-//! PostgreSQL: one statement for any number of rows, with an array for each column (`UNNEST`).
+//! PostgreSQL: new rows by `COPY`, and for what changes rows one statement for any number of them, with an array for each
+//! column (`UNNEST`).
+
+mod copy;
 
 use std::sync::Arc;
 
@@ -12,22 +15,6 @@ use crate::record::{
     tally::StatsRow,
 };
 
-const INSERT: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, method_key, full_method, \
-    request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
-    duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
-    completed_at) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], \
-    $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], \
-    $15::bigint[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], \
-    $22::timestamptz[])";
-/// The same with ids that were taken from the sequence before.
-const INSERT_NUMBERED: &str = "INSERT INTO steeple_request_log (request_id, service_name, method_name, method_key, full_method, \
-    request_size, response_size, request_messages, response_messages, status, grpc_status_code, error_message, \
-    duration_ms, duration_us, user_id, api_key_id, is_authenticated, client_ip, user_agent, peer, created_at, \
-    completed_at, id) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], \
-    $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], \
-    $15::bigint[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::timestamptz[], \
-    $22::timestamptz[], \
-    $23::bigint[])";
 const IDS: &str = "SELECT nextval(pg_get_serial_sequence('steeple_request_log', 'id')) FROM generate_series(1, $1)";
 const UPDATE: &str = "UPDATE steeple_request_log AS log SET request_size = new.request_size, \
     response_size = new.response_size, request_messages = new.request_messages, \
@@ -89,38 +76,8 @@ impl Sink {
 }
 
 async fn insert(connection: &mut PgConnection, calls: &[&Arc<Call>], ids: Option<&[i64]>) -> Result<(), sqlx::Error> {
-    if calls.is_empty() {
-        return Ok(());
-    }
     let mut scratches = scratches(calls.len());
-    let rows = rows(calls, &mut scratches);
-    let mut query = sqlx::query(if ids.is_some() { INSERT_NUMBERED } else { INSERT })
-        .bind(column(&rows, |row| row.request_id))
-        .bind(column(&rows, |row| row.service_name))
-        .bind(column(&rows, |row| row.method_name))
-        .bind(column(&rows, |row| row.method_key))
-        .bind(column(&rows, |row| row.full_method))
-        .bind(column(&rows, |row| row.request_size))
-        .bind(column(&rows, |row| row.response_size))
-        .bind(column(&rows, |row| row.request_messages))
-        .bind(column(&rows, |row| row.response_messages))
-        .bind(column(&rows, |row| row.status))
-        .bind(column(&rows, |row| row.grpc_status_code))
-        .bind(column(&rows, |row| row.error_message.as_deref()))
-        .bind(column(&rows, |row| row.duration_ms))
-        .bind(column(&rows, |row| row.duration_us))
-        .bind(column(&rows, |row| row.user_id))
-        .bind(column(&rows, |row| row.api_key_id))
-        .bind(column(&rows, |row| row.is_authenticated))
-        .bind(column(&rows, |row| row.client_ip))
-        .bind(column(&rows, |row| row.user_agent.as_deref()))
-        .bind(column(&rows, |row| row.peer))
-        .bind(column(&rows, |row| time(row.created_at)))
-        .bind(column(&rows, |row| row.completed_at.map(time)));
-    if let Some(ids) = ids {
-        query = query.bind(ids);
-    }
-    query.execute(connection).await.map(drop)
+    copy::insert(connection, &rows(calls, &mut scratches), ids).await
 }
 
 /// Gives the ids of the rows that were still there.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use sea_orm::{ConnectionTrait as _, Statement};
 use steeple::{
     Code, Db, Result,
-    auth::{self, Config, Pair, Secret, Tokens},
+    auth::{self, Config, NewUser, Pair, Secret, Tokens, Users},
     db::migrate,
 };
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,23 @@ on_every_database! {
         }
         let next = refresh(&tokens, &other).await.expect("another login of the same user is not concerned");
         tokens.verify_access(next.access.expose()).unwrap();
+    }
+
+    async fn another_password_ends_every_login_of_its_user(database: Database) {
+        let config = Config::default();
+        let tokens = tokens(&database, &config).await;
+        let users = Users::new(database.connect().await, &config);
+        let id = users.create(NewUser { username: "ada".to_owned(), ..NewUser::default() }).await.unwrap().id;
+        let mine = [tokens.issue(&user(id.into())).await.unwrap(), tokens.issue(&user(id.into())).await.unwrap()];
+        let other = tokens.issue(&user(i64::from(id) + 1)).await.unwrap();
+
+        users.set_password(id.into(), Some("another one, 42")).await.unwrap();
+        for pair in &mine {
+            unauthenticated(refresh(&tokens, pair).await);
+        }
+        refresh(&tokens, &other).await.expect("another user is not concerned");
+        let after = tokens.issue(&user(id.into())).await.unwrap();
+        refresh(&tokens, &after).await.expect("a login after the change");
     }
 
     async fn of_many_uses_at_once_exactly_one_wins(database: Database) {
