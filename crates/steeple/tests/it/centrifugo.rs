@@ -39,7 +39,7 @@ struct Asked {
 
 /// How the stand-in answers one request.
 #[derive(Debug, Clone)]
-enum Mood {
+pub enum Mood {
     Well,
     Status(u16),
     Body(String),
@@ -88,7 +88,7 @@ impl StandIn {
     }
 
     /// All answers after these.
-    fn then(&self, mood: Mood) {
+    pub fn then(&self, mood: Mood) {
         *self.stand.last.lock().unwrap() = Some(mood);
     }
 

@@ -1,11 +1,13 @@
 //! What clients say and are sent, published to browsers.
 
+use std::time::Duration;
+
 use serde_json::Value;
-use steeple::stream::StreamingConfig;
+use steeple::{auth::Secret, centrifugo, stream::StreamingConfig};
 
 use super::fleet::{Fleet, streaming};
 use crate::{
-    centrifugo::StandIn,
+    centrifugo::{Mood, StandIn},
     trial::pb::fleet::v1::{Do, Tell},
 };
 
@@ -55,4 +57,33 @@ async fn a_service_may_keep_it_to_itself() {
     let published = published(quiet).await;
     let said: Vec<_> = published.iter().map(|(to, data)| (to.as_str(), data["event_type"].as_str().unwrap())).collect();
     assert_eq!(said, [("fleet:ada%3A1:updates", "grpc_command")]);
+}
+
+#[tokio::test]
+async fn a_centrifugo_that_refuses_hangs_or_is_dead_holds_up_no_stream() {
+    let (refuses, hangs) = (StandIn::start().await, StandIn::start().await);
+    refuses.then(Mood::Status(500));
+    hangs.then(Mood::Never);
+    let dead = centrifugo::Config {
+        url: Some("http://127.0.0.1:1".to_owned()),
+        api_key: Some(Secret::new("key")),
+        ..centrifugo::Config::default()
+    };
+    for config in [refuses.config(), hangs.config(), dead] {
+        // A small outbox that is full soon, and no patience at the end.
+        let config = centrifugo::Config { queue: 20, drain: Duration::from_millis(50), ..config };
+        let fleet = Fleet::with(streaming(), |of_site| of_site.centrifugo = config).await;
+        let boat = fleet.boat("ada").await;
+        for number in 0..100 {
+            boat.ask(Do { text: number.to_string(), ..Do::default() }).await;
+        }
+        fleet.noted("did ada 99").await;
+        let obeying = boat.obeying();
+        for _ in 0..100 {
+            fleet.hub.execute("ada", Tell::default(), None).await.unwrap();
+        }
+        obeying.abort();
+        fleet.nothing_left().await;
+        fleet.house.close().await;
+    }
 }
