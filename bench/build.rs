@@ -1,4 +1,4 @@
-//! Compiles the echo twice, as a Steeple site and as stock tonic, and the demo's contract as stock tonic.
+//! Compiles the echo and the relay twice, as a Steeple site and as stock tonic, and the demo's contract as stock tonic.
 
 use std::{env, path::Path, process::Command};
 
@@ -7,6 +7,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 fn main() -> Outcome {
     steeple_build::run();
     stock("echo", "proto", "echo.proto")?;
+    stock("relay", "proto", "relay.proto")?;
     stock("crypto", "../demo/proto", "crypto.proto")?;
     let version = Command::new(env::var("RUSTC")?).arg("--version").output()?.stdout;
     println!("cargo::rustc-env=BENCH_RUSTC={}", String::from_utf8(version)?.trim());

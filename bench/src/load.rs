@@ -19,7 +19,10 @@ use hdrhistogram::Histogram;
 use http::{HeaderMap, Request};
 use prost::Message;
 use serde::Serialize;
-use tokio::{net::TcpStream, task};
+use tokio::{
+    net::TcpStream,
+    task::{self, JoinSet},
+};
 
 use crate::Outcome;
 
@@ -30,23 +33,23 @@ const LONGEST_MICROS: u64 = 60_000_000;
 /// Flow control is not what is measured: windows are large enough never to stop a small reply.
 const WINDOW: u32 = 1 << 20;
 
-/// What is called: one request, framed once, sent again and again.
+/// What is called: requests of one method, framed once, sent again and again in turn.
 #[derive(Debug, Clone)]
 pub struct Target {
     request: Request<()>,
-    message: Bytes,
+    messages: Rc<[Bytes]>,
 }
 
 impl Target {
     /// Calls `path` (`/package.Service/Method`) with `message`.
     pub fn new(path: &str, message: &impl Message) -> Outcome<Self> {
-        let request = Request::post(format!("http://bench{path}"))
-            .version(http::Version::HTTP_2)
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("user-agent", "steeple-bench")
-            .body(())?;
-        Ok(Self { request, message: framed(message) })
+        Self::each(path, std::slice::from_ref(message))
+    }
+
+    /// Calls `path` with one of these messages after the other.
+    pub fn each(path: &str, messages: &[impl Message]) -> Outcome<Self> {
+        let request = request(path)?;
+        Ok(Self { request, messages: messages.iter().map(framed).collect() })
     }
 
     /// The same call by somebody who shows this credential.
@@ -55,6 +58,16 @@ impl Target {
         target.request.headers_mut().insert(name, value.parse()?);
         Ok(target)
     }
+}
+
+/// The head of a call of `path`.
+pub fn request(path: &str) -> Outcome<Request<()>> {
+    Ok(Request::post(format!("http://bench{path}"))
+        .version(http::Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("user-agent", "steeple-bench")
+        .body(())?)
 }
 
 /// A message with the five bytes gRPC puts before it.
@@ -113,17 +126,7 @@ impl Client {
     pub async fn connect(address: SocketAddr, connections: usize) -> Outcome<Self> {
         let mut senders = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let socket = TcpStream::connect(address).await?;
-            socket.set_nodelay(true)?;
-            let (sender, connection) = h2::client::Builder::new()
-                .initial_window_size(WINDOW)
-                .initial_connection_window_size(WINDOW)
-                .enable_push(false)
-                .handshake(socket)
-                .await?;
-            // How a connection ends is told to its calls; the task has nobody else to tell.
-            task::spawn_local(async move { drop(connection.await) });
-            senders.push(sender);
+            senders.push(connection(address, WINDOW).await?);
         }
         Ok(Self { senders })
     }
@@ -131,7 +134,7 @@ impl Client {
     /// One call; its reply, framed as on the wire.
     pub async fn ask(&self, target: &Target) -> Outcome<Bytes> {
         let mut reply = BytesMut::new();
-        call(&self.senders[0], target, |chunk| {
+        call(&self.senders[0], target, 0, |chunk| {
             reply.extend_from_slice(chunk);
             true
         })
@@ -154,16 +157,49 @@ impl Client {
         for done in loops {
             done.await?;
         }
-        let elapsed = began.elapsed();
-        let tally = Rc::into_inner(tally).ok_or("a loop outlived its drive")?;
-        Ok(Driven {
-            calls: calls - tally.left.get(),
-            failed: tally.failed.get(),
-            failures: tally.failures.into_inner(),
-            elapsed,
-            latency: tally.latency.into_inner(),
-        })
+        tally.driven(began, calls)
     }
+
+    /// Makes `calls` calls at this rate, whatever becomes of those before, and compares every reply with `expected`. The
+    /// latency of a call begins when it is due.
+    pub async fn pace(&self, target: &Target, expected: &Bytes, per_second: f64, calls: u64) -> Outcome<Driven> {
+        let tally = Rc::new(Tally::new(calls)?);
+        let began = Instant::now();
+        let mut under_way = JoinSet::new();
+        for number in 0..calls {
+            let due = began + Duration::from_secs_f64(number as f64 / per_second);
+            // A timer tells milliseconds apart; calls that are due meanwhile go together.
+            if due > Instant::now() {
+                tokio::time::sleep_until(due.into()).await;
+            }
+            let sender = self.senders[number as usize % self.senders.len()].clone();
+            let (target, expected, tally) = (target.clone(), expected.clone(), tally.clone());
+            under_way.spawn_local(async move {
+                let turn = tally.take();
+                once(&sender, &target, turn.unwrap_or_default(), due, &expected, &tally).await;
+            });
+            while under_way.try_join_next().is_some() {}
+        }
+        while let Some(done) = under_way.join_next().await {
+            done?;
+        }
+        tally.driven(began, calls)
+    }
+}
+
+/// A connection whose streams may each be sent so much before they read.
+pub async fn connection(address: SocketAddr, window: u32) -> Outcome<SendRequest<Bytes>> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    let (sender, connection) = h2::client::Builder::new()
+        .initial_window_size(window)
+        .initial_connection_window_size(WINDOW)
+        .enable_push(false)
+        .handshake(socket)
+        .await?;
+    // How a connection ends is told to its calls; the task has nobody else to tell.
+    task::spawn_local(async move { drop(connection.await) });
+    Ok(sender)
 }
 
 /// What the loops of one drive share.
@@ -184,11 +220,24 @@ impl Tally {
         })
     }
 
-    /// Whether there is another call to make.
-    fn take(&self) -> bool {
+    /// The number of the next call; `None` when there is none to make.
+    fn take(&self) -> Option<usize> {
         let left = self.left.get();
         self.left.set(left.saturating_sub(1));
-        left > 0
+        (left > 0).then_some(left as usize)
+    }
+
+    /// What the drive gave, when its last call has ended.
+    fn driven(self: Rc<Self>, began: Instant, calls: u64) -> Outcome<Driven> {
+        let elapsed = began.elapsed();
+        let tally = Rc::into_inner(self).ok_or("a loop outlived its drive")?;
+        Ok(Driven {
+            calls: calls - tally.left.get(),
+            failed: tally.failed.get(),
+            failures: tally.failures.into_inner(),
+            elapsed,
+            latency: tally.latency.into_inner(),
+        })
     }
 
     fn fail(&self, failure: String) {
@@ -202,30 +251,46 @@ impl Tally {
 
 /// One loop: the next call begins when the last one has ended.
 async fn repeat(sender: &SendRequest<Bytes>, target: &Target, expected: &Bytes, tally: &Tally) {
-    while tally.take() {
-        let began = Instant::now();
-        let mut at = 0;
-        let ended = call(sender, target, |chunk| {
-            let same = expected[at..].starts_with(chunk);
-            at += chunk.len();
-            same
-        })
-        .await;
-        match ended {
-            Ok(()) if at == expected.len() => {
-                tally.latency.borrow_mut().saturating_record(began.elapsed().as_micros() as u64);
-            }
-            Ok(()) => tally.fail(format!("a reply of {at} bytes instead of {}", expected.len())),
-            Err(failure) => tally.fail(failure.to_string()),
-        }
+    while let Some(turn) = tally.take() {
+        once(sender, target, turn, Instant::now(), expected, tally).await;
     }
 }
 
-/// One unary call. `take` sees the bytes of the reply and says whether they are right.
-async fn call(sender: &SendRequest<Bytes>, target: &Target, mut take: impl FnMut(&[u8]) -> bool) -> Outcome<()> {
+/// One call, judged and counted.
+async fn once(
+    sender: &SendRequest<Bytes>,
+    target: &Target,
+    turn: usize,
+    began: Instant,
+    expected: &Bytes,
+    tally: &Tally,
+) {
+    let mut at = 0;
+    let ended = call(sender, target, turn, |chunk| {
+        let same = expected[at..].starts_with(chunk);
+        at += chunk.len();
+        same
+    })
+    .await;
+    match ended {
+        Ok(()) if at == expected.len() => {
+            tally.latency.borrow_mut().saturating_record(began.elapsed().as_micros() as u64);
+        }
+        Ok(()) => tally.fail(format!("a reply of {at} bytes instead of {}", expected.len())),
+        Err(failure) => tally.fail(failure.to_string()),
+    }
+}
+
+/// One unary call, with the message whose turn it is. `take` sees the bytes of the reply and says whether they are right.
+async fn call(
+    sender: &SendRequest<Bytes>,
+    target: &Target,
+    turn: usize,
+    mut take: impl FnMut(&[u8]) -> bool,
+) -> Outcome<()> {
     let mut sender = sender.clone().ready().await?;
     let (response, mut body) = sender.send_request(target.request.clone(), false)?;
-    body.send_data(target.message.clone(), true)?;
+    body.send_data(target.messages[turn % target.messages.len()].clone(), true)?;
     let (head, mut reply) = response.await?.into_parts();
     if head.status != http::StatusCode::OK {
         return Err(format!("HTTP {}", head.status).into());

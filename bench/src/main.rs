@@ -2,6 +2,7 @@
 //!
 //! One program is orchestrator, load client and the servers it compares; each server runs as a child process.
 
+mod agents;
 mod apps;
 mod database;
 mod duel;
@@ -49,6 +50,12 @@ enum Job {
         #[arg(long)]
         listen: SocketAddr,
     },
+    /// Serve the relay of commands to connected clients with bare tonic, by hand
+    ServeBareRelay {
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+    },
     /// Serve the demo's GetCoin with tonic and sqlx by hand
     ServeSqlx {
         /// Where to listen
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Job::Run(options) => on_one_thread(run::run(options)),
         Job::ServeBare { listen } => serve::block_on(serve::bare::serve(listen)).map(|()| ExitCode::SUCCESS),
+        Job::ServeBareRelay { listen } => serve::block_on(serve::bare_relay::serve(listen)).map(|()| ExitCode::SUCCESS),
         Job::ServeSqlx { listen, url } => serve::block_on(serve::sqlx::serve(listen, &url)).map(|()| ExitCode::SUCCESS),
         Job::ServeSteeple { arguments } => serve::steeple::become_site(&arguments),
         Job::Fill(options) => on_one_thread(async move { fill::fill(&options).await.map(|()| ExitCode::SUCCESS) }),

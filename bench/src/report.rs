@@ -56,11 +56,14 @@ impl Display for Report {
 fn command_line() -> String {
     let profile = if cfg!(debug_assertions) { "" } else { "--release " };
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    for index in 0..arguments.len() {
-        if arguments[index] == "--postgres-url" && index + 1 < arguments.len() {
-            arguments[index + 1] = "postgres://…".into();
-        } else if arguments[index].starts_with("--postgres-url=") {
-            arguments[index] = "--postgres-url=postgres://…".into();
+    for (option, hidden) in [("--postgres-url", "postgres://…"), ("--nats-url", "nats://…")] {
+        let with = format!("{option}=");
+        for index in 0..arguments.len() {
+            if arguments[index] == option && index + 1 < arguments.len() {
+                arguments[index + 1] = hidden.into();
+            } else if arguments[index].starts_with(&with) {
+                arguments[index] = format!("{with}{hidden}");
+            }
         }
     }
     format!("cargo run {profile}-p bench -- {}", arguments.join(" "))

@@ -48,6 +48,10 @@ pub struct Options {
     /// without one GetCoin runs on SQLite alone.
     #[arg(long)]
     postgres_url: Option<String>,
+    /// A NATS server for the nodes of the streams [default: STEEPLE_TEST_NATS_URL, when set]; without one nodes are left
+    /// out.
+    #[arg(long)]
+    nats_url: Option<String>,
     /// Write what was measured to bench/RESULTS.md. Needs a release build: other figures mean nothing.
     #[arg(long, conflicts_with = "smoke")]
     write: bool,
@@ -64,6 +68,8 @@ pub struct Bench {
     pub smoke: bool,
     /// Where to create a PostgreSQL database.
     pub postgres_url: Option<String>,
+    /// Where nodes meet.
+    pub nats_url: Option<String>,
     /// Databases and the servers' last words; goes when this goes.
     pub folder: TempDir,
     /// This program.
@@ -99,6 +105,9 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
     if wants(Suite::Stats) {
         findings.push(suites::stats::run(&bench).await?);
     }
+    if wants(Suite::Stream) {
+        findings.extend(suites::stream::run(&bench).await?);
+    }
     if wants(Suite::Idle) {
         findings.push(suites::idle::run(&bench).await?);
     }
@@ -126,7 +135,8 @@ impl Bench {
             (rounds.max(1), Load { connections, streams, warm_up: calls / 10, calls })
         };
         let postgres_url = options.postgres_url.clone().or_else(|| std::env::var("STEEPLE_TEST_POSTGRES_URL").ok());
-        Ok(Self { load, rounds, smoke, postgres_url, folder: tempfile::tempdir()?, own, demo })
+        let nats_url = options.nats_url.clone().or_else(|| std::env::var("STEEPLE_TEST_NATS_URL").ok());
+        Ok(Self { load, rounds, smoke, postgres_url, nats_url, folder: tempfile::tempdir()?, own, demo })
     }
 
     /// A subcommand of this program that serves on `address`.
@@ -161,6 +171,15 @@ impl Bench {
     pub fn guarded_echo_site(&self, address: SocketAddr, database: &Database) -> Command {
         let mut command = self.program(&self.own);
         command.arg("serve-steeple");
+        serve(site(&mut command, database, true), address);
+        command
+    }
+
+    /// The relay of this program's own site on `address`, open to anyone and any number, with its log.
+    pub fn relay_site(&self, address: SocketAddr, database: &Database, more: &[(&str, &str)]) -> Command {
+        let mut command = self.program(&self.own);
+        command.arg("serve-steeple").env("STEEPLE_AUTH__PUBLIC_METHODS", "relay.RelayService");
+        suites::stream::unlimited(&mut command).envs(more.iter().copied());
         serve(site(&mut command, database, true), address);
         command
     }

@@ -7,6 +7,11 @@ pub mod echo {
     include!(concat!(env!("OUT_DIR"), "/stock/echo/echo.rs"));
 }
 
+/// The relay of `bench/proto`.
+pub mod relay {
+    include!(concat!(env!("OUT_DIR"), "/stock/relay/relay.rs"));
+}
+
 /// The contract of the demo.
 pub mod crypto {
     include!(concat!(env!("OUT_DIR"), "/stock/crypto/crypto.rs"));

@@ -3,3 +3,7 @@ pub mod echo {
     pub mod app;
     pub mod grpc_services;
 }
+pub mod relay {
+    pub mod app;
+    pub mod grpc_services;
+}

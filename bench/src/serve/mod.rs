@@ -1,6 +1,7 @@
 //! The servers that are compared, each a subcommand of this program and run as a child process.
 
 pub mod bare;
+pub mod bare_relay;
 pub mod sqlx;
 pub mod steeple;
 

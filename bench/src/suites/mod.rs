@@ -7,6 +7,7 @@ pub mod idle;
 pub mod log;
 pub mod noise;
 pub mod stats;
+pub mod stream;
 
 use std::fmt::{self, Display, Formatter};
 
@@ -33,6 +34,8 @@ pub enum Suite {
     Coin,
     /// How long a day's statistics take, after one and after ten million calls.
     Stats,
+    /// Clients that stay connected: memory, commands, broadcasts, and three nodes over a broker.
+    Stream,
     /// The demo at rest: memory, and time from start to the first answer.
     Idle,
     /// All of them.

@@ -127,7 +127,22 @@ impl Server {
         let process = format!("process {}", std::process::id());
         let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
         let node = format!("{}:{}", hostname(), incoming.local_addr().port());
-        let hubs = Hubs::start(&config.streams, node, db.clone(), metrics.clone());
+        let descriptors: Arc<[_]> = self.site.descriptors.clone().into();
+        let hubs = Hubs::start(stream::Parts {
+            config: &config.streams,
+            auth: &config.auth,
+            node,
+            db: db.clone(),
+            metrics: metrics.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
+            authenticator: identity.authenticator.clone(),
+            rules: plan
+                .methods()
+                .map(|planned| (planned.method.path.clone(), planned.decision.access.clone()))
+                .collect(),
+            descriptors: descriptors.clone(),
+        });
         let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
         // What a service or a receiver may have; each gets it with the label of its app.
         let setup = Setup {
@@ -140,7 +155,7 @@ impl Server {
             bus: bus.clone(),
             centrifugo: centrifugo.clone(),
             hubs: hubs.clone(),
-            descriptors: self.site.descriptors.clone().into(),
+            descriptors,
         };
         let receivers = self.site.received(&config.apps);
         let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();

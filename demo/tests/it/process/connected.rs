@@ -130,3 +130,38 @@ async fn wallet_agents_connect_as_a_program() {
     program.wait().unwrap();
     until("they are gone", async || done(&database, &["connections"]).as_array().unwrap().is_empty()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_whose_process_has_stopped_are_found_out_and_come_back() {
+    let database = Database::sqlite().await.unwrap();
+    let process = Process::start(
+        &database,
+        &[
+            ("STEEPLE_STREAMS__FLUSH_INTERVAL", "50ms"),
+            ("STEEPLE_SETTINGS__CRYPTO_STREAMING__HEARTBEAT_INTERVAL", "200ms"),
+            ("STEEPLE_SETTINGS__CRYPTO_STREAMING__HEARTBEAT_TIMEOUT", "2s"),
+            ("STEEPLE_SETTINGS__CRYPTO_STREAMING__CLIENT_DISCONNECT_GRACE", "0s"),
+        ],
+    );
+    let server = format!("http://{}", process.address("grpc"));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_wallet-agent"));
+    program.args(["--clients", "3", "--server", &server]).stdout(Stdio::null());
+    let mut program = program.env("WALLET_AGENT_API_KEY", process.superuser_key()).spawn().unwrap();
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args(["-s", name, &program.id().to_string()]).status().unwrap().success());
+    };
+    let online = || done(&database, &["connections"]).as_array().unwrap().len();
+    until("all are listed", async || online() == 3).await;
+    // Its connection stays open, and the system goes on taking what it is sent.
+    signal("STOP");
+    until("they are found out", async || online() == 0).await;
+    let known = done(&database, &["connections", "--all"]);
+    for client in known.as_array().unwrap() {
+        assert_eq!((&client["status"], &client["cause"]), (&"disconnected".into(), &"heartbeat_lost".into()));
+    }
+    assert_eq!(process.metric("steeple_stream_sessions"), 0);
+    signal("CONT");
+    until("they are back", async || online() == 3).await;
+    program.kill().unwrap();
+    program.wait().unwrap();
+}

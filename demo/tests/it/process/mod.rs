@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod connected;
 mod ending;
+mod nodes;
 mod token;
 mod trouble;
 mod users;

@@ -2,8 +2,9 @@
 //! `target/streaming-results`.
 
 mod agent;
+mod centrifugo;
 mod commands;
 mod messages;
 mod registration;
-mod results;
+pub mod results;
 mod simulated;
