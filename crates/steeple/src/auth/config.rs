@@ -82,6 +82,10 @@ pub enum Hasher {
     Pbkdf2Sha256,
 }
 
+/// Metadata keys that mean something else already.
+const TAKEN: [&str; 9] =
+    ["authorization", "connection", "content-type", "cookie", "host", "te", "traceparent", "user-agent", "x-request-id"];
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -153,6 +157,14 @@ impl Config {
             Some(secret) if production && short(secret) => {
                 wrong.push(("secret_key", format!("must have at least {SECRET_BYTES} bytes in production")));
             }
+            Some(secret) if production && is_no_secret(secret.expose()) => {
+                wrong.push((
+                    "secret_key",
+                    "is no secret: it begins with django-insecure-, or has less than five different characters; \
+                     `openssl rand -base64 48` prints one"
+                        .to_owned(),
+                ));
+            }
             Some(secret) if secret.expose().is_empty() => wrong.push(("secret_key", "must not be empty".to_owned())),
             _ => {}
         }
@@ -163,8 +175,8 @@ impl Config {
             ));
         }
         for (key, time) in [("access_lifetime", self.access_lifetime), ("refresh_lifetime", self.refresh_lifetime)] {
-            if time.is_zero() {
-                wrong.push((key, "must be longer than 0s".to_owned()));
+            if time < Duration::from_secs(1) {
+                wrong.push((key, "must be at least 1s".to_owned()));
             }
         }
         if self.access_lifetime > self.refresh_lifetime {
@@ -187,16 +199,22 @@ impl Config {
         if self.login_attempts > 0 && self.login_window.is_zero() {
             wrong.push(("login_window", "must be longer than 0s while login_attempts is set".to_owned()));
         }
-        if http::HeaderName::from_bytes(self.api_key_header.as_bytes()).is_err()
-            || self.api_key_header.ends_with("-bin")
-            || self.api_key_header == "authorization"
-        {
+        let is_free = |name: &str| !name.ends_with("-bin") && !name.starts_with("grpc-") && !TAKEN.contains(&name);
+        let name = http::HeaderName::from_bytes(self.api_key_header.as_bytes());
+        if !name.is_ok_and(|name| name.as_str() == self.api_key_header && is_free(name.as_str())) {
             wrong.push((
                 "api_key_header",
-                "must be a metadata key such as x-api-key: lower case, not ending in -bin, not authorization"
+                "must be a metadata key of its own such as x-api-key: lower case, not ending in -bin, and none that \
+                 gRPC, HTTP or Steeple uses"
                     .to_owned(),
             ));
         }
         wrong
     }
 }
+/// What Django's `check --deploy` warns of (security.W009), but for the length.
+fn is_no_secret(text: &str) -> bool {
+    let different: std::collections::BTreeSet<char> = text.trim().chars().collect();
+    different.len() < 5 || text.starts_with("django-insecure-")
+}
+

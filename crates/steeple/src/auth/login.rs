@@ -42,7 +42,11 @@ impl Login {
                 attempt.succeeded();
                 self.0.tokens.issue(&user).await
             }
-            Ok(None) => Err(Error::unauthenticated("the username or the password is not right")),
+            Ok(None) => {
+                // Not the username: people type passwords there.
+                tracing::info!(from = from.map(tracing::field::display), "a login failed");
+                Err(Error::unauthenticated("the username or the password is not right"))
+            }
             Err(error) => {
                 attempt.undecided();
                 Err(error)

@@ -2,7 +2,7 @@
 //!
 //! A count begins with the first attempt and is forgotten after the window. An attempt holds its place in the count
 //! until it is decided, so that a thousand attempts at once try no more passwords than as many one after the other: the
-//! surplus waits, in a room of bounded size. An attempt that its caller leaves counts as failed; else leaving early would
+//! surplus waits, in a line of bounded size for each address. An attempt that its caller leaves counts as failed; else leaving early would
 //! make the most expensive call of all free. Success forgets the count of its user and address, not that of the address:
 //! otherwise one's own password would buy new attempts on those of others.
 //!
@@ -21,15 +21,20 @@ use std::{
 };
 
 use moka::{policy::EvictionPolicy, sync::Cache};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::Config;
 use crate::error::{DOMAIN, Error, Result};
 
 /// Counts kept at once; the one unused for longest makes room.
 const MOST_COUNTS: u64 = 100_000;
-/// Attempts under way at once, those that wait included.
+/// Attempts under way at once. Those that wait for a place are not among them: one user's line must not be another's.
 const MOST_ATTEMPTS: usize = 1024;
+/// Attempts of one address that wait for a place, at most: more than people at one address are, and few enough for the
+/// memory of a server that many addresses try.
+const MOST_WAITING: u32 = 64;
+/// How long one waits for a place: longer than checks of the places before it take, shorter than people do.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// One address may fail this many times as often as one user from it: there may be many users behind it.
 const USERS_PER_ADDRESS: u32 = 10;
 
@@ -49,6 +54,8 @@ struct Count {
     since: Instant,
     left: AtomicU32,
     places: Arc<Semaphore>,
+    /// How many wait for a place.
+    waiting: AtomicU32,
 }
 
 /// A login under way. Dropped, it has failed.
@@ -86,27 +93,38 @@ impl Throttle {
     /// # Errors
     /// RESOURCE_EXHAUSTED with the time to wait.
     pub async fn begin(&self, username: &str, address: Option<IpAddr>) -> Result<Attempt> {
-        let Ok(room) = self.room.clone().try_acquire_owned() else {
-            return Err(
-                Error::resource_exhausted("too many logins at once, try again").retry_after(Duration::from_secs(1))
-            );
-        };
         if self.attempts == 0 {
-            return Ok(Attempt { user: None, address: None, _room: room });
+            return Ok(Attempt { user: None, address: None, _room: self.room()? });
         }
         let network = address.map(network);
         let of_address = self.keys.hash_one(network);
         let of_user = self.keys.hash_one((network, username));
         let address = self.place(of_address, self.attempts.saturating_mul(USERS_PER_ADDRESS)).await?;
         let user = self.place(of_user, self.attempts).await?;
+        let room = self.room()?;
         Ok(Attempt { user: Some((user, self.counts.clone(), of_user)), address: Some(address), _room: room })
+    }
+
+    fn room(&self) -> Result<OwnedSemaphorePermit> {
+        self.room.clone().try_acquire_owned().map_err(|_| busy())
     }
 
     /// A place in a count: at once, or when an attempt that holds one ends well.
     async fn place(&self, key: u64, limit: u32) -> Result<Place> {
         let count = self.counts.get_with(key, || Arc::new(Count::new(limit)));
-        if let Ok(permit) = count.places.clone().acquire_owned().await {
-            return Ok(Place { count, permit });
+        match count.places.clone().try_acquire_owned() {
+            Ok(permit) => return Ok(Place { count, permit }),
+            Err(TryAcquireError::Closed) => {}
+            Err(TryAcquireError::NoPermits) => {
+                let line = Line::join(&count)?;
+                let waited = tokio::time::timeout(PATIENCE, count.places.clone().acquire_owned()).await;
+                drop(line);
+                match waited {
+                    Ok(Ok(permit)) => return Ok(Place { count, permit }),
+                    Ok(Err(_)) => {}
+                    Err(_) => return Err(busy()),
+                }
+            }
         }
         let wait = self.window.saturating_sub(count.since.elapsed()).max(Duration::from_secs(1));
         Err(Error::resource_exhausted("too many failed logins, try again later")
@@ -118,8 +136,28 @@ impl Throttle {
 impl Count {
     fn new(limit: u32) -> Self {
         let places = Arc::new(Semaphore::new((limit as usize).min(Semaphore::MAX_PERMITS)));
-        Self { since: Instant::now(), left: AtomicU32::new(limit), places }
+        Self { since: Instant::now(), left: AtomicU32::new(limit), places, waiting: AtomicU32::new(0) }
     }
+}
+
+/// One who waits for a place, until dropped.
+struct Line<'a>(&'a Count);
+
+impl<'a> Line<'a> {
+    fn join(count: &'a Count) -> Result<Self> {
+        let line = Self(count);
+        if count.waiting.fetch_add(1, Relaxed) < MOST_WAITING { Ok(line) } else { Err(busy()) }
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+fn busy() -> Error {
+    Error::resource_exhausted("too many logins at once, try again").retry_after(Duration::from_secs(1))
 }
 
 impl Place {

@@ -6,7 +6,8 @@
 //! A user is loaded by two statements, whatever the number of groups and permissions; loads of one user at one time are
 //! one. At most [`REMEMBERED`] users are remembered.
 //!
-//! Must never: tell an unknown user from a wrong password, by answer or by time; keep a password; or remember what a
+//! Must never: tell an unknown user from a wrong password, by answer or, for hashes as `auth.password_hasher` makes them,
+//! by time (an older one takes its own time until its user's next login, as in Django); keep a password; or remember what a
 //! transaction may still undo.
 
 mod accounts;
@@ -14,7 +15,7 @@ mod grants;
 mod identity;
 pub mod names;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
@@ -26,10 +27,16 @@ use super::{
     password::{self, Checks, Encoded, Verdict},
     tables::user,
 };
-use crate::{clock, db::Db, error::Result};
+use crate::{
+    clock,
+    db::Db,
+    error::{Error, Result},
+};
 
 /// How many users are remembered at once.
 pub const REMEMBERED: u64 = 10_000;
+/// Longest time for loading who calls.
+pub(super) const LOAD: Duration = Duration::from_secs(5);
 
 /// The users of a site. Cheap to clone; clones share what they remember.
 #[derive(Clone)]
@@ -85,7 +92,9 @@ impl Users {
     }
 
     async fn load(&self, id: i64) -> Result<Option<Arc<User>>> {
-        Ok(identity::load(&self.db, id).await?.map(Arc::new))
+        // A database that hangs must not hold every call of this user until its deadline; many have none.
+        let loaded = tokio::time::timeout(LOAD, identity::load(&self.db, id)).await;
+        Ok(loaded.map_err(|_| Error::unavailable("the database does not answer"))??.map(Arc::new))
     }
 
     /// Asks the database again the next time. Call it after changing a user otherwise than through here.
@@ -108,40 +117,45 @@ impl Users {
     /// # Errors
     /// RESOURCE_EXHAUSTED when too many passwords wait to be checked; what the database says.
     pub async fn verify(&self, username: &str, password: &str) -> Result<Option<Arc<User>>> {
+        Ok(self.verified(username, password).await?.map(|(user, _)| user))
+    }
+
+    /// The same, with the hash that the password is right for: should the table have another one by now, the password was
+    /// changed meanwhile.
+    pub(super) async fn verified(&self, username: &str, password: &str) -> Result<Option<(Arc<User>, Encoded)>> {
         if password.is_empty() || password.len() > password::LONGEST {
             return Ok(None);
         }
-        let found = self.by_username(username).await?;
-        let (id, active) = found.as_ref().map_or((0, false), |user| (user.id, user.is_active));
-        let kept = found.map(|user| user.password);
-        let (hasher, old, password) = (self.shared.hasher, kept.clone(), password.to_owned());
-        let check = move || password::verify(&password, kept.as_ref(), hasher, active);
-        let Verdict::Right(new) = self.shared.checks.run(check).await? else { return Ok(None) };
-        if !active {
-            return Ok(None);
+        // Checking takes its time, and there may be a line: what the table has then may be another password, which this one
+        // is not, or a newer hash of the same, which another login has put there. The second look tells.
+        for _ in 0..2 {
+            let found = self.by_username(username).await?;
+            let (id, active) = found.as_ref().map_or((0, false), |user| (user.id, user.is_active));
+            let kept = found.map(|user| user.password);
+            let (hasher, old, password) = (self.shared.hasher, kept.clone(), password.to_owned());
+            let check = move || password::verify(&password, kept.as_ref(), hasher, active);
+            let Verdict::Right(new) = self.shared.checks.run(check).await? else { return Ok(None) };
+            let Some(old) = old.filter(|_| active) else { return Ok(None) };
+            let hash = new.unwrap_or_else(|| old.clone());
+            if self.entered(id, old, hash.clone()).await? {
+                // As it is now: they may have been given more than was remembered.
+                self.forget(id.into());
+                return Ok(self.active(id.into()).await?.map(|user| (user, hash)));
+            }
         }
-        if let (Some(old), Some(new)) = (old, new) {
-            self.replace(id, old, new).await?;
-        }
-        user::Entity::update_many()
-            .col_expr(user::Column::LastLogin, clock::now().into())
-            .filter(user::Column::Id.eq(id))
-            .exec(&self.db)
-            .await?;
-        // As it is now: they may have been given more than was remembered.
-        self.forget(id.into());
-        self.active(id.into()).await
+        Ok(None)
     }
 
-    /// The same password in another format; not when it was changed meanwhile.
-    async fn replace(&self, id: i32, old: Encoded, new: Encoded) -> Result<()> {
-        user::Entity::update_many()
-            .col_expr(user::Column::Password, sea_orm::sea_query::Expr::value(new))
+    /// Notes the login, and the hash of today in place of an older one. `false`: the table has another by now.
+    async fn entered(&self, id: i32, old: Encoded, hash: Encoded) -> Result<bool> {
+        let noted = user::Entity::update_many()
+            .col_expr(user::Column::Password, sea_orm::sea_query::Expr::value(hash))
+            .col_expr(user::Column::LastLogin, clock::now().into())
             .filter(user::Column::Id.eq(id))
             .filter(user::Column::Password.eq(old))
             .exec(&self.db)
             .await?;
-        Ok(())
+        Ok(noted.rows_affected > 0)
     }
 
     /// A new hash, made where hashes are made.

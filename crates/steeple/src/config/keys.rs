@@ -291,7 +291,7 @@ pub(super) const SECTIONS: &[Section] = &[
             key(
                 "login_attempts",
                 Kind::Whole,
-                "Failed logins of one user from one address within login_window before further ones are refused. 0: no\nlimit.",
+                "Failed logins of one user from one address within login_window before further ones are refused, counted on each\nnode by itself; one address has ten times as many. 0: no limit.",
             ),
             key("login_window", Kind::Duration, "The time that failed logins are counted for."),
             key("api_key_header", Kind::Text, "The metadata key that carries an API key."),

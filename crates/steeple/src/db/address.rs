@@ -52,8 +52,14 @@ pub fn redacted(url: &str) -> String {
         Some(at) => url.split_at(at + 3),
         None => ("", url),
     };
-    // The last @ before the parameters: a password may hold an @ (or a /, or a #) that somebody forgot to encode.
-    let shown = match rest.rfind('@') {
+    // The last @ of all: a password may hold an @ (or a /, a ? or a #) that somebody forgot to encode. Unless there is a
+    // place before the parameters, with no login, and the @ is theirs.
+    let parameters_own = |at: usize| rest.find('?').is_some_and(|mark| mark < at && rest[mark..at].contains('='));
+    let login_ends = match rest.rfind('@') {
+        Some(at) if parameters_own(at) => rest[..rest.find('?').unwrap_or(at)].rfind('@'),
+        at => at,
+    };
+    let shown = match login_ends {
         Some(at) => {
             let (login, place) = rest.split_at(at);
             match login.split_once(':') {
@@ -88,6 +94,7 @@ mod tests {
             ("postgres://ada:secret@db:5432/site", "postgres://ada:***@db:5432/site"),
             ("postgres://ada@db/site", "postgres://ada@db/site"),
             ("postgres://db/site?user=ada&password=secret", "postgres://db/site?user=ada&password=***"),
+            ("postgres://127.0.0.1:5432/db?user=ada@corp&password=secret", "postgres://127.0.0.1:5432/db?user=ada@corp&password=***"),
             ("mysql://ada:se@cr:et@db/site", "mysql://ada:***@db/site"),
             ("mysql://ada:se?cr=e/t@db/site", "mysql://ada:***@db/site"),
             ("ada:secret@db", "ada:***@db"),

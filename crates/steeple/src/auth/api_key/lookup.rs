@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use moka::sync::Cache;
 use sea_orm::{
     ConnectionTrait as _, DbErr, EntityTrait as _, FromQueryResult as _, QueryFilter as _, QuerySelect as _,
-    QueryTrait as _,
+    QueryTrait as _, RuntimeErr,
     sea_query::{Expr, ExprTrait as _},
 };
 use tokio::sync::OnceCell;
@@ -24,6 +24,7 @@ use super::{
     uses::Ledger,
 };
 use crate::{
+    auth::users::LOAD,
     clock,
     db::Db,
     error::{Error, Result},
@@ -131,7 +132,10 @@ impl Lookup {
             .expr_as(Expr::col((Entity, HASH)), HASH)
             .filter(Expr::col((Entity, Column::KeyPrefix)).eq(prefix.to_string()))
             .limit(1);
-        let Some(row) = self.db.query_one(&select.into_query()).await? else { return Ok(None) };
+        let select = select.into_query();
+        let asked = tokio::time::timeout(LOAD, self.db.query_one(&select)).await;
+        let hangs = |_| DbErr::Conn(RuntimeErr::Internal("the database does not answer".to_owned()));
+        let Some(row) = asked.map_err(hangs)?? else { return Ok(None) };
         let hash: String = row.try_get("", HASH)?;
         let model = Model::from_query_result(&row, "")?;
         let digest = Digest::read(&hash).ok_or_else(|| DbErr::Type(format!("the hash of api key {prefix} is none")))?;

@@ -108,13 +108,15 @@ impl Users {
         Ok(made)
     }
 
-    /// The user with this username, active or not.
+    /// The user with this username, active or not. Upper and lower case differ, and so do accents, whatever the collation
+    /// of the table finds alike.
     ///
     /// # Errors
     /// What the database says.
     pub async fn by_username(&self, username: &str) -> Result<Option<user::Model>> {
         let Some(name) = names::sought(username) else { return Ok(None) };
-        Ok(user::Entity::find().filter(user::Column::Username.eq(name)).one(&self.db).await?)
+        let found = user::Entity::find().filter(user::Column::Username.eq(name.clone())).one(&self.db).await?;
+        Ok(found.filter(|user| user.username == name))
     }
 
     /// Whether anybody is a superuser, active or not.

@@ -50,6 +50,9 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
         let pool = pool.max_connections(1).min_connections(1);
         pool.connect_with(options).await.map_err(|cause| ConnectError::of_sqlite(address, cause))?
     } else {
+        if !read_only {
+            for_its_owner(options.get_filename());
+        }
         alone(&options, config.busy_timeout).await;
         probe::<Sqlite>(&options, config, address).await?;
         pool.max_connections(size(config, workers, 2, (4, 16))).connect_lazy_with(options)
@@ -74,6 +77,13 @@ async fn alone(options: &SqliteConnectOptions, patience: Duration) {
             Err(_) => return,
         }
     }
+}
+
+/// A new file is its owner's alone: it has what signs tokens, and password hashes. SQLite gives the files beside it the same
+/// mode. One that is there already is left as it is, and what may be wrong is told by [`probe`].
+fn for_its_owner(file: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
 }
 
 fn is_memory(url: &str) -> bool {
