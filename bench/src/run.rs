@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long)]
     smoke: bool,
     /// A PostgreSQL server that lets this user create a database [default: STEEPLE_TEST_POSTGRES_URL, when set];
-    /// without one GetCoin runs on SQLite alone.
+    /// without one GetCoin and operating run on SQLite alone.
     #[arg(long)]
     postgres_url: Option<String>,
     /// Write what was measured to bench/RESULTS.md. Needs a release build: other figures mean nothing.
@@ -98,6 +98,9 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
     }
     if wants(Suite::Stats) {
         findings.push(suites::stats::run(&bench).await?);
+    }
+    if wants(Suite::Operate) {
+        findings.extend(suites::operate::run(&bench).await?);
     }
     if wants(Suite::Idle) {
         findings.push(suites::idle::run(&bench).await?);

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod idle;
 pub mod log;
 pub mod noise;
+pub mod operate;
 pub mod stats;
 
 use std::fmt::{self, Display, Formatter};
@@ -33,6 +34,8 @@ pub enum Suite {
     Coin,
     /// How long a day's statistics take, after one and after ten million calls.
     Stats,
+    /// What whoever operates a site asks, on ten million calls, on SQLite and PostgreSQL.
+    Operate,
     /// The demo at rest: memory, and time from start to the first answer.
     Idle,
     /// All of them.

@@ -108,6 +108,12 @@ impl Users {
     /// # Errors
     /// RESOURCE_EXHAUSTED when too many passwords wait to be checked; what the database says.
     pub async fn verify(&self, username: &str, password: &str) -> Result<Option<Arc<User>>> {
+        Ok(self.verified(username, password).await?.map(|(user, _)| user))
+    }
+
+    /// The same, with the hash that the password is right for: should the table have another one by now, the password was
+    /// changed meanwhile.
+    pub(super) async fn verified(&self, username: &str, password: &str) -> Result<Option<(Arc<User>, Encoded)>> {
         if password.is_empty() || password.len() > password::LONGEST {
             return Ok(None);
         }
@@ -120,8 +126,10 @@ impl Users {
         if !active {
             return Ok(None);
         }
-        if let (Some(old), Some(new)) = (old, new) {
-            self.replace(id, old, new).await?;
+        let Some(mut hash) = old else { return Ok(None) };
+        if let Some(new) = new {
+            self.replace(id, hash, new.clone()).await?;
+            hash = new;
         }
         user::Entity::update_many()
             .col_expr(user::Column::LastLogin, clock::now().into())
@@ -130,7 +138,7 @@ impl Users {
             .await?;
         // As it is now: they may have been given more than was remembered.
         self.forget(id.into());
-        self.active(id.into()).await
+        Ok(self.active(id.into()).await?.map(|user| (user, hash)))
     }
 
     /// The same password in another format; not when it was changed meanwhile.

@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod connected;
 mod ending;
+mod servers;
 mod token;
 mod trouble;
 mod users;
