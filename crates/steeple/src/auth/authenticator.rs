@@ -99,6 +99,37 @@ impl Authenticator {
         }
     }
 
+    /// The same caller as of now, without waiting: what a session that goes on for hours is asked. `None`: ask
+    /// [`again`](Self::again).
+    pub fn again_at_once(&self, principal: &Principal) -> Option<Result<Principal>> {
+        let Inner { users, keys, .. } = &*self.0;
+        match principal {
+            Principal::Anonymous => Some(Ok(Principal::Anonymous)),
+            Principal::User(user) => Some(still(users.known(user.id)?, Principal::User)),
+            Principal::ApiKey(key, user) => match keys.known_again(key)? {
+                Ok(key) => Some(still(users.known(user.id)?, |user| Principal::ApiKey(key, user))),
+                Err(error) => Some(Err(error)),
+            },
+        }
+    }
+
+    /// The same caller as of now. That an access token has expired is no end of what was begun with it.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for a user who is no longer active, or a key that no longer holds. UNAVAILABLE while the database is
+    /// away.
+    pub async fn again(&self, principal: &Principal) -> Result<Principal> {
+        let Inner { users, keys, .. } = &*self.0;
+        match principal {
+            Principal::Anonymous => Ok(Principal::Anonymous),
+            Principal::User(user) => still(users.active(user.id).await?, Principal::User),
+            Principal::ApiKey(key, user) => {
+                let key = keys.again(key).await?;
+                still(users.active(user.id).await?, |user| Principal::ApiKey(key, user))
+            }
+        }
+    }
+
     /// The one credential of a call.
     fn credential<'m>(&self, metadata: &'m HeaderMap) -> Result<Credential<'m>> {
         let mut tokens = metadata.get_all(header::AUTHORIZATION).iter();
@@ -124,6 +155,10 @@ impl Authenticator {
 
 fn of_token(user: Option<Arc<User>>) -> Result<Principal> {
     user.map(Principal::User).ok_or_else(|| invalid("the token is not valid", "its user is gone or inactive"))
+}
+
+fn still(user: Option<Arc<User>>, principal: impl FnOnce(Arc<User>) -> Principal) -> Result<Principal> {
+    user.map(principal).ok_or_else(|| invalid("the user of this session is not active any more", "gone or inactive"))
 }
 
 /// The token of `Bearer <token>` (RFC 6750 section 2.1); the scheme in any case (RFC 9110 section 11.1).

@@ -93,6 +93,11 @@ impl Delivery {
         self.expires
     }
 
+    /// The sender waits for the client's answer, and not only for a place in the queue.
+    pub fn wants_answer(&self) -> bool {
+        matches!(self.sender, Some(Sender::One(Wants::Answer, _)))
+    }
+
     /// It has a place in the session's queue.
     pub fn accept(mut self) -> Accepted {
         let path = match self.sender.take() {

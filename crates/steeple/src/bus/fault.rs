@@ -42,7 +42,7 @@ pub mod reason {
 
 /// What went wrong on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     NotConnected,
     Settling { wait: Duration },
     Away,

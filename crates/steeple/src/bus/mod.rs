@@ -34,11 +34,12 @@ pub use self::{
     expiry::Expiry,
     fault::reason,
     local::Local,
-    names::LONGEST_NAME,
+    names::{LONGEST_NAME, MOST_LABELS},
     nats::Nats,
     registration::Registration,
 };
 use self::{delivery::Wants, names::Audience};
+pub(crate) use self::{fault::Fault, names::check_service};
 use crate::error::Result;
 
 /// The way to every client of the site. Cheap to clone.
@@ -199,6 +200,19 @@ impl Bus {
         self.publish(service, Audience::Label(label), bytes, within, nodes).await
     }
 
+    /// Whether some session has this name, on any node that can be reached now: those that cannot, or that are slow to
+    /// answer, count as having none.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for a name that cannot be one.
+    pub async fn is_taken(&self, service: &str, id: &str) -> Result<bool> {
+        names::check(service, id, &[])?;
+        Ok(match self {
+            Self::Local(local) => local.sessions.get(service, id).is_some(),
+            Self::Nats(nats) => nats.is_taken(service, id).await,
+        })
+    }
+
     /// Whether a session of this name is registered in this process.
     pub fn is_here(&self, service: &str, id: &str) -> bool {
         match self {
@@ -238,7 +252,7 @@ impl Bus {
         within: Duration,
         nodes: Option<usize>,
     ) -> Result<Spread> {
-        names::check_service(service)?;
+        check_service(service)?;
         match self {
             Self::Local(local) => Ok(local.publish(service, audience, &bytes, Expiry::after(within))),
             Self::Nats(nats) => Ok(nats.publish(service, audience, bytes, within, nodes).await),

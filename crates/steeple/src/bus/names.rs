@@ -15,7 +15,7 @@ pub const LONGEST_NAME: usize = 64;
 /// Longest name of a service: a proto's full name.
 const LONGEST_SERVICE: usize = 128;
 /// Most labels of one client.
-const MOST_LABELS: usize = 16;
+pub const MOST_LABELS: usize = 16;
 
 /// Whom a publication is for.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub(super) fn check_name(field: &str, name: &str) -> Result<()> {
 }
 
 /// Checks the name of a service: a proto's full name, as `crypto.CryptoStreamingService`.
-pub(super) fn check_service(service: &str) -> Result<()> {
+pub(crate) fn check_service(service: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let fits =
         service.len() <= LONGEST_SERVICE && service.split('.').all(|part| !part.is_empty() && part.bytes().all(plain));

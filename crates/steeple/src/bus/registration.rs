@@ -8,9 +8,11 @@ use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
 
 use super::{
-    nats::Membership,
+    names,
+    nats::Memberships,
     sessions::{Session, Sessions},
 };
+use crate::error::Result;
 
 /// Keeps a client reachable; dropping it ends that.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub(super) enum Announced {
     /// This process, and there is no other.
     Here,
     /// Every node, while the watch says so. A task keeps the name.
-    Everywhere { announced: watch::Receiver<bool>, _task: DropGuard, _groups: Vec<Membership> },
+    Everywhere { announced: watch::Receiver<bool>, _task: DropGuard, groups: Memberships },
 }
 
 impl Registration {
@@ -55,6 +57,27 @@ impl Registration {
             Announced::Here => !self.is_superseded(),
             Announced::Everywhere { announced, .. } => *announced.borrow(),
         }
+    }
+
+    /// Adds a label: publications to it reach the client, from other nodes as soon as the broker knows.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for what cannot be a label, RESOURCE_EXHAUSTED for more than a client may have.
+    pub fn join(&self, label: &str) -> Result<()> {
+        names::check_name("label", label)?;
+        self.session.join(label)?;
+        if let Announced::Everywhere { groups, .. } = &self.announced {
+            groups.join(label);
+        }
+        Ok(())
+    }
+
+    /// Takes a label away; tells whether it was there.
+    pub fn leave(&self, label: &str) -> bool {
+        if let Announced::Everywhere { groups, .. } = &self.announced {
+            groups.leave(label);
+        }
+        self.session.leave(label)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -16,9 +16,9 @@ use super::{
     claim::Claim,
     delivery::{Sender, Tally},
     fault::Fault,
-    names::Audience,
+    names::{Audience, MOST_LABELS},
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What takes the deliveries of one session. Does not wait.
 pub(super) type Handler = Box<dyn Fn(Delivery) + Send + Sync>;
@@ -27,7 +27,7 @@ pub(super) type Handler = Box<dyn Fn(Delivery) + Send + Sync>;
 pub(super) struct Session {
     pub service: Arc<str>,
     pub id: Arc<str>,
-    pub labels: Box<[Box<str>]>,
+    labels: Mutex<Vec<Box<str>>>,
     pub claim: Claim,
     pub handler: Handler,
     /// Set when a newer session has the name.
@@ -39,18 +39,42 @@ impl Session {
         Self {
             service: service.into(),
             id: id.into(),
-            labels: labels.iter().map(|label| Box::from(*label)).collect(),
+            labels: Mutex::new(labels.iter().map(|label| Box::from(*label)).collect()),
             claim,
             handler,
             superseded: CancellationToken::new(),
         }
     }
 
+    /// Adds a label, once.
+    pub fn join(&self, label: &str) -> Result<()> {
+        let mut labels = self.labels();
+        if labels.iter().any(|own| **own == *label) {
+            return Ok(());
+        }
+        if labels.len() >= MOST_LABELS {
+            return Err(Error::resource_exhausted(format!("a client has {MOST_LABELS} labels at most")));
+        }
+        labels.push(label.into());
+        Ok(())
+    }
+
+    /// Takes a label away; tells whether it was there.
+    pub fn leave(&self, label: &str) -> bool {
+        let mut labels = self.labels();
+        let at = labels.iter().position(|own| **own == *label);
+        at.map(|at| labels.swap_remove(at)).is_some()
+    }
+
     fn is_in(&self, audience: Audience<'_>) -> bool {
         match audience {
             Audience::All => true,
-            Audience::Label(label) => self.labels.iter().any(|own| **own == *label),
+            Audience::Label(label) => self.labels().iter().any(|own| **own == *label),
         }
+    }
+
+    fn labels(&self) -> MutexGuard<'_, Vec<Box<str>>> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -112,6 +112,7 @@ struct Assembled {
     deliveries: Deliveries,
     bus: Bus,
     centrifugo: Option<Centrifugo>,
+    hubs: Arc<Hubs>,
 }
 
 impl Server {
@@ -151,10 +152,9 @@ impl Server {
         .await;
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
         let name = format!("{}:{}", node::hostname(), grpc.port());
-        let hubs = Hubs::start(&config.streams, name, db.clone(), metrics.clone());
-        let around = (&*metrics, &health, &hubs);
+        let around = (&*name, &metrics, &health);
         let assembled = self.assemble(&plan, &config, &db, &identity, around, recorder.clone()).await;
-        let Assembled { routes, made, deliveries, bus, centrifugo } = match assembled {
+        let Assembled { routes, made, deliveries, bus, centrifugo, hubs } = match assembled {
             Ok(assembled) => assembled,
             Err(error) => {
                 node.enter(State::Error(error.to_string())).await;
@@ -200,7 +200,7 @@ impl Server {
         config: &Arc<Config>,
         db: &Db,
         identity: &Identity,
-        (metrics, health, hubs): (&Metrics, &Health, &Arc<Hubs>),
+        (node, metrics, health): (&str, &Arc<Metrics>, &Health),
         recorder: Option<Arc<Recorder>>,
     ) -> Result<Assembled, StartError> {
         let routes = stock_routes(self, plan, config, health)?;
@@ -208,6 +208,22 @@ impl Server {
         let centrifugo = Centrifugo::start(&config.centrifugo, metrics).map_err(StartError::Centrifugo)?;
         let process = format!("process {}", std::process::id());
         let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
+        let descriptors: Arc<[_]> = self.site.descriptors.clone().into();
+        let hubs = Hubs::start(stream::Parts {
+            config: &config.streams,
+            auth: &config.auth,
+            node: node.to_owned(),
+            db: db.clone(),
+            metrics: metrics.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
+            authenticator: identity.authenticator.clone(),
+            rules: plan
+                .methods()
+                .map(|planned| (planned.method.path.clone(), planned.decision.access.clone()))
+                .collect(),
+            descriptors: descriptors.clone(),
+        });
         let lent = Lent::new(db.clone(), cache, Signals::new(metrics));
         // What a service or a receiver may have; each gets it with the label of its app.
         let setup = Setup {
@@ -220,13 +236,13 @@ impl Server {
             bus: bus.clone(),
             centrifugo: centrifugo.clone(),
             hubs: hubs.clone(),
-            descriptors: self.site.descriptors.clone().into(),
+            descriptors,
         };
         let receivers = self.site.received(&config.apps);
         let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
         let deliveries = lent.signals.deliver(receivers);
         let made = self.shared(plan, &setup, lent, metrics, recorder)?;
-        Ok(Assembled { routes, made, deliveries, bus, centrifugo })
+        Ok(Assembled { routes, made, deliveries, bus, centrifugo, hubs })
     }
 
     /// What this server says of itself to the others.

@@ -26,13 +26,16 @@ pub enum Cause {
     Shutdown,
     /// The service ended it: `session.end(…)`. ABORTED.
     Ended,
+    /// The caller's credential holds no more, its user was disabled, or rights it connected with were taken from it.
+    /// UNAUTHENTICATED, PERMISSION_DENIED, or UNAVAILABLE when it may connect again with the rights that are left.
+    Revoked,
     /// The client was not let in, or broke a rule of the stream: what it reads says which.
     Refused,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ClosedByClient,
         Self::Cancelled,
         Self::HeartbeatLost,
@@ -41,6 +44,7 @@ impl Cause {
         Self::Drained,
         Self::Shutdown,
         Self::Ended,
+        Self::Revoked,
         Self::Refused,
     ];
 
@@ -55,6 +59,7 @@ impl Cause {
             Self::Drained => "drained",
             Self::Shutdown => "shutdown",
             Self::Ended => "ended",
+            Self::Revoked => "revoked",
             Self::Refused => "refused",
         }
     }
@@ -67,10 +72,11 @@ impl Cause {
 
     /// Whether the client is expected back: then it is not yet offline.
     pub(super) fn has_grace(self) -> bool {
-        !matches!(self, Self::Replaced | Self::Shutdown)
+        !matches!(self, Self::Replaced | Self::Revoked | Self::Shutdown)
     }
 
-    /// The last thing the client reads; `None` is OK. [`Cause::Ended`] and [`Cause::Refused`] come with their own.
+    /// The last thing the client reads; `None` is OK. [`Cause::Ended`], [`Cause::Revoked`] and [`Cause::Refused`] come with
+    /// their own.
     pub(super) fn status(self, patience: Duration) -> Option<Error> {
         let seconds = patience.as_secs_f64();
         let error = match self {
@@ -89,6 +95,8 @@ impl Cause {
                 .retry_after(patience),
             Self::Shutdown => Error::unavailable("the server is shutting down").reason("SHUTDOWN", DOMAIN),
             Self::Ended => Error::aborted("the service ended this session").reason("ENDED", DOMAIN),
+            Self::Revoked => Error::unauthenticated("the credential of this session does not hold any more")
+                .reason("REVOKED", DOMAIN),
             Self::Refused => Error::failed_precondition("the session was refused"),
         };
         Some(error)

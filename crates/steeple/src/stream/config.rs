@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::published::Channels;
+use crate::{
+    bus,
+    error::{Error, Result},
+};
 
 /// Section `[streams]`: the limits of this node. Each key is described in the default configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +61,9 @@ impl Config {
     }
 }
 
+/// Longest `service_name`: the columns of rows have room for it.
+const LONGEST_SERVICE: usize = 100;
+
 /// Who keeps a name when a second session asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,7 +71,8 @@ pub enum DuplicatePolicy {
     /// The newer session: the older one ends. A client whose connection died without a word is back at once.
     #[default]
     Replace,
-    /// The older session: the newer one is refused with ALREADY_EXISTS.
+    /// The older session: the newer one is refused with ALREADY_EXISTS. Two that come to two nodes in the same moment, or
+    /// while the nodes cannot hear each other, are both let in, and the newer one stays.
     Refuse,
 }
 
@@ -79,7 +87,8 @@ pub enum DuplicatePolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamingConfig {
-    /// A short name for rows, metrics, subjects and channels: `crypto`. One hub of a site has it.
+    /// A short name for rows, metrics, subjects and channels, of letters, digits, `_` and `.`: `crypto`. One hub of a site
+    /// has it, on every node the same.
     pub service_name: String,
     /// How often a client should give a sign of life. It is told in the metadata of the answer,
     /// `x-heartbeat-interval-ms`. Default 30 s.
@@ -101,11 +110,22 @@ pub struct StreamingConfig {
     pub queue_size: usize,
     /// Commands of one client that may be waited for at once. Default 100.
     pub max_commands_in_flight: usize,
-    /// How long [`Hub::execute`](super::Hub::execute) waits when it is not told. Default 15 s.
+    /// How long [`Hub::execute`](super::Hub::execute) waits when it is not told, and how long a command that was sent
+    /// without waiting may wait for its client to read it: then it is dropped, counted and put on record. Default 15 s.
     #[serde(with = "humantime_serde")]
     pub command_timeout: Duration,
     /// What happens to the second session of one name. Default: it takes the first one's place.
     pub duplicate_policy: DuplicatePolicy,
+    /// Publish what clients say, but for signs of life, through Centrifugo, where the site has one. Whoever Centrifugo lets
+    /// subscribe to a channel reads it. Default on.
+    pub centrifugo_auto_publish_messages: bool,
+    /// The same for commands that clients are sent, but for pings. Default on.
+    pub centrifugo_auto_publish_commands: bool,
+    /// The channel of one client; `{service}` and `{client_id}` are filled in. Default `{service}:{client_id}:updates`.
+    pub centrifugo_channel_pattern: String,
+    /// The channel that has what all clients say and are sent; `{service}` is filled in, empty: none. Default
+    /// `{service}:all`.
+    pub centrifugo_publish_all_channel: String,
 }
 
 impl Default for StreamingConfig {
@@ -121,6 +141,10 @@ impl Default for StreamingConfig {
             max_commands_in_flight: 100,
             command_timeout: Duration::from_secs(15),
             duplicate_policy: DuplicatePolicy::default(),
+            centrifugo_auto_publish_messages: true,
+            centrifugo_auto_publish_commands: true,
+            centrifugo_channel_pattern: "{service}:{client_id}:updates".to_owned(),
+            centrifugo_publish_all_channel: "{service}:all".to_owned(),
         }
     }
 }
@@ -134,15 +158,16 @@ impl StreamingConfig {
     /// Refuses values that cannot work.
     pub(super) fn check(&self) -> Result<()> {
         let name = &self.service_name;
-        let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let positive = [
             ("heartbeat_interval", self.heartbeat_interval),
             ("heartbeat_timeout", self.heartbeat_timeout),
             ("ping_interval", self.ping_interval),
             ("command_timeout", self.command_timeout),
         ];
-        let problem = if name.is_empty() || name.len() > 100 || !name.chars().all(letters) {
-            "service_name must be 1 to 100 letters, digits, `_`, `-` or `.`".to_owned()
+        let problem = if name.len() > LONGEST_SERVICE || bus::check_service(name).is_err() {
+            "service_name must be 1 to 100 letters, digits and `_`, in parts separated by `.`".to_owned()
+        } else if let Err(problem) = Channels::of(self) {
+            problem
         } else if let Some((key, _)) = positive.iter().find(|(_, time)| time.is_zero()) {
             format!("{key} must be longer than 0s")
         } else if self.heartbeat_timeout < self.heartbeat_interval {

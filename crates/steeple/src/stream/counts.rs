@@ -29,6 +29,7 @@ pub(super) struct Counts {
     pub late: Counter,
     pub unknown: Counter,
     pub timed_out: Counter,
+    pub expired: Counter,
 }
 
 impl Counts {
@@ -54,6 +55,7 @@ impl Counts {
             queued: command("queued"),
             full: command("queue_full"),
             timed_out: command("timed_out"),
+            expired: command("expired"),
             acked: ack("in_time"),
             unawaited: ack("unawaited"),
             late: ack("late"),

@@ -15,8 +15,9 @@ pub trait Handlers: Protocol {
     /// changes; it goes when the session goes.
     type State: Default + Send + Sync + 'static;
 
-    /// Whether this caller (`cx.principal()`) may go by this name. Superusers may without being asked about, and a name that
-    /// is in use can be taken over by the same caller only.
+    /// Whether this caller (`cx.principal()`) may go by this name: the one rule there is, on every node. Superusers may
+    /// without being asked about. Whoever is let in takes the name over from the session that has it, whosever that is, so
+    /// a name has to belong to somebody.
     ///
     /// # Errors
     /// Whatever the client shall read.

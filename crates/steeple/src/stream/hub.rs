@@ -1,25 +1,28 @@
-//! The clients of one service: who is connected, and how commands reach them.
+//! The clients of one service: who is connected, and how commands reach them, here or on another node.
 //!
-//! Must never: wait for a client other than in [`Hub::execute`].
+//! Must never: wait for a client other than in [`Hub::execute`], or use the bus for a client of this node.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use super::{
-    Cause, Handlers, Replies, Session, Streaming, StreamingConfig,
+    Cause, Handlers, Protocol, Remote, Replies, Session, Streaming, StreamingConfig,
     counts::Counts,
-    hubs::{Erased, Hubs},
+    hubs::{Erased, Hubs, Who},
     line::{Line, Outbound},
+    published::Publisher,
+    recheck::{Now, Rules},
     refused,
     registry::Registry,
     state::{Connection, Status},
     task,
 };
 use crate::{
-    Context,
+    Context, Principal,
     error::{Error, Result},
 };
 
@@ -48,12 +51,15 @@ pub(super) struct Core<H: Handlers> {
     pub hubs: Arc<Hubs>,
     pub counts: Counts,
     pub registry: Registry<H>,
+    /// The way to clients that are not here.
+    pub remote: Remote<H>,
+    pub publisher: Option<Publisher>,
 }
 
 /// Whom a broadcast is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
-    /// Every client of the service.
+    /// Every client of the service, on every node.
     All,
     /// Every client whose session has this label, see [`Session::join`].
     Label(String),
@@ -64,15 +70,22 @@ pub enum To {
 pub struct Broadcast {
     /// Clients whose queues took the command.
     pub queued: usize,
-    /// Clients that do not read as fast as they are sent to, and do not get it.
-    pub full: usize,
+    /// Clients that do not get it: they do not read as fast as they are sent to, or left in this moment.
+    pub refused: usize,
+    /// Nodes that have answered, this one included.
+    pub nodes: usize,
+    /// Whether all nodes are known to have answered: over a broker nobody knows how many there are.
+    pub complete: bool,
 }
 
 impl<H: Handlers> Hub<H> {
     pub(crate) fn open(hubs: &Arc<Hubs>, config: StreamingConfig, handlers: H) -> Result<Self> {
         config.check()?;
         let counts = hubs.counts(&config.service_name);
-        let core = Arc::new(Core { config, handlers, hubs: hubs.clone(), counts, registry: Registry::default() });
+        let remote = Remote::new(&hubs.bus, &config.service_name);
+        let publisher = Publisher::of(&config, hubs)?;
+        let registry = Registry::default();
+        let core = Arc::new(Core { config, handlers, hubs: hubs.clone(), counts, registry, remote, publisher });
         let erased: Weak<Core<H>> = Arc::downgrade(&core);
         hubs.add(erased)?;
         Ok(Self(core))
@@ -88,6 +101,9 @@ impl<H: Handlers> Hub<H> {
         if core.hubs.is_draining() {
             return Err(Cause::Drained.status(core.hubs.spread()).unwrap_or_else(|| Error::unavailable("draining")));
         }
+        if let Some(publisher) = &core.publisher {
+            publisher.learn(cx.method());
+        }
         cx.set_metadata("x-heartbeat-interval-ms", core.config.heartbeat_interval.as_millis().to_string())?;
         let line = Line::new(core.config.queue_size);
         let outbound = Outbound(line.clone());
@@ -97,15 +113,15 @@ impl<H: Handlers> Hub<H> {
 
     // === commands ===
 
-    /// Queues a command for a client, without waiting for it. A command without an id gets one.
+    /// Queues a command for a client, on this node or another, without waiting for it. A command without an id gets one.
     ///
     /// # Errors
-    /// FAILED_PRECONDITION (CLIENT_NOT_CONNECTED), RESOURCE_EXHAUSTED (QUEUE_FULL), INVALID_ARGUMENT for what is no name.
-    #[expect(clippy::unused_async, reason = "a client of another node is reached over the bus")]
+    /// FAILED_PRECONDITION (CLIENT_NOT_CONNECTED), RESOURCE_EXHAUSTED (QUEUE_FULL), INVALID_ARGUMENT for what is no name; for
+    /// a client of another node the other reasons of the bus, see [`reason`](crate::bus::reason).
     pub async fn send(&self, client_id: &str, command: H::Command) -> Result<()> {
         match self.local(client_id)? {
             Some(session) => session.send(command),
-            None => Err(refused::not_connected(client_id)),
+            None => self.0.remote.send(client_id, command, self.0.config.command_timeout).await,
         }
     }
 
@@ -117,53 +133,36 @@ impl<H: Handlers> Hub<H> {
         let deadline = deadline.unwrap_or(self.0.config.command_timeout);
         match self.local(client_id)? {
             Some(session) => session.execute(command, deadline).await,
-            None => Err(refused::not_connected(client_id)),
+            None => self.0.remote.execute(client_id, command, deadline).await,
         }
     }
 
-    /// Queues a command for many clients. Each gets the same command, with the same id.
-    #[expect(clippy::unused_async, reason = "clients of other nodes are reached over the bus")]
-    pub async fn broadcast(&self, to: &To, mut command: H::Command) -> Broadcast {
-        let id = H::command_id(&mut command);
-        if id.is_empty() {
-            *id = uuid::Uuid::new_v4().to_string();
-        }
-        self.broadcast_here(to, &command)
+    /// Queues a command for many clients, on every node. Each gets the same command, with the same id. Returns when the
+    /// nodes have answered; with many nodes that may take 200 ms, and no client waits for it.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for what cannot be a label.
+    pub async fn broadcast(&self, to: &To, command: H::Command) -> Result<Broadcast> {
+        self.0.remote.broadcast(to, command, self.0.config.command_timeout).await
     }
 
     /// Takes back a command that the client has not read yet; tells whether it did. Whoever waits for its ack reads
     /// CANCELLED.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT for what is no name.
-    #[expect(clippy::unused_async, reason = "a client of another node is reached over the bus")]
+    /// INVALID_ARGUMENT for what is no name; what keeps the client's node from being asked.
     pub async fn cancel(&self, client_id: &str, command_id: &str) -> Result<bool> {
-        Ok(self.local(client_id)?.is_some_and(|session| session.cancel(command_id)))
+        match self.local(client_id)? {
+            Some(session) => Ok(session.cancel(command_id)),
+            None => self.0.remote.cancel(client_id, command_id, self.0.config.command_timeout).await,
+        }
     }
 
-    /// The one place where a client of this node is found; who is not here is the bus's business.
+    /// The one place where a client of this node is found; who is not here is looked for elsewhere.
     fn local(&self, client_id: &str) -> Result<Option<Session<H>>> {
         refused::unfit(client_id)?;
-        Ok(self.0.registry.get(client_id))
-    }
-
-    fn broadcast_here(&self, to: &To, command: &H::Command) -> Broadcast {
-        let mut done = Broadcast::default();
-        // The sessions first, the commands after: nobody who comes or leaves waits for this.
-        for session in self.0.registry.all() {
-            if let To::Label(label) = to
-                && !session.has_label(label)
-            {
-                continue;
-            }
-            match session.send(command.clone()) {
-                Ok(()) => done.queued += 1,
-                Err(error) if error.code() == crate::Code::ResourceExhausted => done.full += 1,
-                // Left in this moment.
-                Err(_) => {}
-            }
-        }
-        done
+        // One that has ended may be connected to another node already.
+        Ok(self.0.registry.get(client_id).filter(|session| session.ended().is_none()))
     }
 
     // === who is here ===
@@ -227,6 +226,34 @@ impl<H: Handlers> Erased for Core<H> {
     fn rows(&self) -> Vec<Connection> {
         self.registry.all().iter().map(|session| session.row(Status::Connected)).collect()
     }
+
+    fn callers(&self, callers: &mut HashMap<Who, Principal>) {
+        for session in self.registry.all() {
+            let principal = session.principal();
+            if let Some(who) = Who::known(principal) {
+                callers.entry(who).or_insert_with(|| principal.clone());
+            }
+        }
+    }
+
+    fn recheck(&self, known: &HashMap<Who, Now>, rules: &Rules) {
+        for session in self.registry.all() {
+            let now = Who::known(session.principal()).and_then(|who| known.get(&who));
+            let refused = now.and_then(|now| now.refuses(session.principal(), session.context().method(), rules));
+            if let Some(error) = refused {
+                session.close_with(Cause::Revoked, error);
+            }
+        }
+    }
+}
+
+/// The id of a command; it gets one if it has none.
+pub(super) fn stamped<P: Protocol>(command: &mut P::Command) -> String {
+    let id = P::command_id(command);
+    if id.is_empty() {
+        *id = uuid::Uuid::new_v4().to_string();
+    }
+    id.clone()
 }
 
 impl<H: Handlers> Clone for Hub<H> {

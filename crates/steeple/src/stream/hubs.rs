@@ -3,21 +3,28 @@
 //! Must never: know the types of a service.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
+
+use prost_reflect::DescriptorPool;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Cause, Config,
     counts::Counts,
+    recheck::{Now, Recheck, Rules},
     state::{Connection, Ledger, Source},
 };
 use crate::{
-    Context, Db,
+    Context, Db, Principal,
+    auth::{self, Authenticator},
+    bus::Bus,
+    centrifugo::Centrifugo,
     error::{DOMAIN, Error, Result},
     record::{Caller, metrics::Metrics},
 };
@@ -38,6 +45,26 @@ pub(super) trait Erased: Send + Sync + 'static {
     fn len(&self) -> usize;
     /// Their rows.
     fn rows(&self) -> Vec<Connection>;
+    /// Adds the callers that are known, as their sessions began.
+    fn callers(&self, callers: &mut HashMap<Who, Principal>);
+    /// Ends the sessions of callers who may no longer call.
+    fn recheck(&self, known: &HashMap<Who, Now>, rules: &Rules);
+}
+
+/// What the hubs of a node are made of.
+pub(crate) struct Parts<'p> {
+    pub config: &'p Config,
+    pub auth: &'p auth::Config,
+    /// What rows call this node.
+    pub node: String,
+    pub db: Db,
+    pub metrics: Arc<Metrics>,
+    pub bus: Bus,
+    pub centrifugo: Option<Centrifugo>,
+    pub authenticator: Authenticator,
+    /// Who may call what.
+    pub rules: Rules,
+    pub descriptors: Arc<[Cow<'static, [u8]>]>,
 }
 
 /// What the hubs of one node share. One is made at start, and handed to every service.
@@ -46,8 +73,13 @@ pub(crate) struct Hubs {
     /// What rows call this node.
     pub(super) node: String,
     pub(super) ledger: Ledger,
-    /// One for each session, from its first message to the end of its grace.
+    /// One for each session, from its first message to the end of its grace, and for each command that another node waits
+    /// for.
     pub(super) tasks: TaskTracker,
+    pub(super) bus: Bus,
+    pub(super) centrifugo: Option<Centrifugo>,
+    descriptors: Arc<[Cow<'static, [u8]>]>,
+    pool: OnceLock<Arc<DescriptorPool>>,
     metrics: Arc<Metrics>,
     live: Mutex<Vec<Weak<dyn Erased>>>,
     places: Mutex<Places>,
@@ -62,18 +94,38 @@ struct Places {
 
 /// Whose sessions are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Who {
+pub(super) enum Who {
     User(i64),
     ApiKey(i64),
     Address(Option<IpAddr>),
 }
 
+impl Who {
+    /// A caller with a credential.
+    pub fn known(principal: &Principal) -> Option<Self> {
+        match principal.caller()? {
+            Caller { api_key_id: Some(id), .. } => Some(Self::ApiKey(id)),
+            Caller { user_id, .. } => user_id.map(Self::User),
+        }
+    }
+
+    fn of(cx: &Context) -> Self {
+        Self::known(cx.principal()).unwrap_or_else(|| Self::Address(cx.peer().map(|peer| peer.ip())))
+    }
+}
+
 impl Hubs {
     /// No hubs yet.
-    pub fn start(config: &Config, node: String, db: Db, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new_cyclic(|hubs: &Weak<Self>| Self {
+    pub fn start(parts: Parts<'_>) -> Arc<Self> {
+        let Parts { config, auth, node, db, metrics, bus, centrifugo, authenticator, rules, descriptors } = parts;
+        let recheck = Recheck::new(auth, authenticator, rules);
+        let hubs = Arc::new_cyclic(|hubs: &Weak<Self>| Self {
             config: config.clone(),
             node,
+            bus,
+            centrifugo,
+            descriptors,
+            pool: OnceLock::new(),
             ledger: Ledger::start(
                 db,
                 config,
@@ -85,7 +137,23 @@ impl Hubs {
             live: Mutex::default(),
             places: Mutex::default(),
             draining: CancellationToken::new(),
-        })
+        });
+        tokio::spawn(recheck.run(Arc::downgrade(&hubs)));
+        hubs
+    }
+
+    /// The site's descriptors, decoded once.
+    pub(super) fn pool(&self) -> Result<Arc<DescriptorPool>> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool.clone());
+        }
+        let mut pool = DescriptorPool::new();
+        for set in self.descriptors.iter() {
+            pool.decode_file_descriptor_set(set.as_ref()).map_err(|error| {
+                Error::failed_precondition(format!("the site's descriptors do not decode: {error}"))
+            })?;
+        }
+        Ok(self.pool.get_or_init(|| Arc::new(pool)).clone())
     }
 
     /// A hub begins.
@@ -104,7 +172,7 @@ impl Hubs {
         Counts::of(&self.metrics, service)
     }
 
-    fn live(&self) -> Vec<Arc<dyn Erased>> {
+    pub(super) fn live(&self) -> Vec<Arc<dyn Erased>> {
         let hubs = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.iter().filter_map(Weak::upgrade).collect()
     }
@@ -114,7 +182,7 @@ impl Hubs {
         self.live().iter().map(|hub| hub.len()).sum()
     }
 
-    /// How many sessions have a task, those in their grace included.
+    /// How many tasks sessions have: those in their grace have one, and each command that another node waits for.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
     }
@@ -122,11 +190,7 @@ impl Hubs {
     /// Takes a place for a session of this caller. One that replaces another of the same client gets it in any case:
     /// the place of the other is on its way back.
     pub(super) fn enter(self: &Arc<Self>, cx: &Context, replaces: bool) -> Result<Place> {
-        let who = match cx.principal().caller() {
-            Some(Caller { api_key_id: Some(id), .. }) => Who::ApiKey(id),
-            Some(Caller { user_id: Some(id), .. }) => Who::User(id),
-            _ => Who::Address(cx.peer().map(|peer| peer.ip())),
-        };
+        let who = Who::of(cx);
         let many = |limit: usize, taken: usize| limit > 0 && taken >= limit && !replaces;
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if many(self.config.max_sessions, places.all) {

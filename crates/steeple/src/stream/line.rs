@@ -1,7 +1,7 @@
 //! The outbound half of one stream: a bounded queue of commands, and the door through which the session ends.
 //!
 //! The call's answer reads the queue; whoever sends a command fills it, without waiting. It is there before the client
-//! has said its name.
+//! has said its name. A command may have a moment after which nobody is to run it: read later, it is passed over.
 //!
 //! Must never: hold its lock across an await, or grow past its size.
 
@@ -26,14 +26,32 @@ const ROOM: usize = 16;
 /// The queue and the door.
 pub(super) struct Line<C> {
     queue: Mutex<Queue<C>>,
-    /// Tells the session's task that the door was used.
-    over: Notify,
+    /// Tells the session's task that there is [`News`].
+    news: Notify,
+}
+
+/// What the session's task has to know.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News<C> {
+    /// The door was used.
+    Over(Cause),
+    /// These were not read in time, and not sent.
+    Expired(Vec<C>),
+}
+
+struct Waiting<C> {
+    command: C,
+    expires: Option<Instant>,
 }
 
 struct Queue<C> {
-    waiting: VecDeque<C>,
+    waiting: VecDeque<Waiting<C>>,
     size: usize,
     sent: u64,
+    /// What was passed over and is not yet told.
+    expired: Vec<C>,
+    /// What waited when the session ended, and was never read.
+    dropped: usize,
     /// The reader found the queue empty, and sleeps.
     reader: Option<Waker>,
     /// Since when the oldest command waits without the reader having taken any.
@@ -57,16 +75,25 @@ pub(super) enum Refused {
 
 impl<C> Line<C> {
     pub fn new(size: usize) -> Arc<Self> {
-        let (waiting, sent, reader, stalled, end) = (VecDeque::new(), 0, None, None, None);
-        Arc::new(Self { queue: Mutex::new(Queue { waiting, size, sent, reader, stalled, end }), over: Notify::new() })
+        let queue = Queue {
+            waiting: VecDeque::new(),
+            size,
+            sent: 0,
+            expired: Vec::new(),
+            dropped: 0,
+            reader: None,
+            stalled: None,
+            end: None,
+        };
+        Arc::new(Self { queue: Mutex::new(queue), news: Notify::new() })
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<C>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a command.
-    pub fn push(&self, command: C) -> Result<(), Refused> {
+    /// Queues a command, to be read before it expires.
+    pub fn push(&self, command: C, expires: Option<Instant>) -> Result<(), Refused> {
         let mut queue = self.queue();
         if queue.end.is_some() {
             return Err(Refused::Over);
@@ -74,7 +101,7 @@ impl<C> Line<C> {
         if queue.waiting.len() >= queue.size {
             return Err(Refused::Full);
         }
-        queue.waiting.push_back(command);
+        queue.waiting.push_back(Waiting { command, expires });
         if queue.stalled.is_none() {
             queue.stalled = Some(Instant::now());
         }
@@ -89,7 +116,7 @@ impl<C> Line<C> {
     /// Takes back a command that still waits; tells whether it did.
     pub fn take_back(&self, mut is_it: impl FnMut(&mut C) -> bool) -> bool {
         let mut queue = self.queue();
-        let Some(at) = queue.waiting.iter_mut().position(&mut is_it) else { return false };
+        let Some(at) = queue.waiting.iter_mut().position(|waiting| is_it(&mut waiting.command)) else { return false };
         queue.waiting.remove(at);
         true
     }
@@ -99,10 +126,10 @@ impl<C> Line<C> {
         self.queue().stalled.map(|since| since.elapsed())
     }
 
-    /// How many commands wait, and how many were read.
+    /// How many commands wait, or waited until the end, and how many were read.
     pub fn counts(&self) -> (usize, u64) {
         let queue = self.queue();
-        (queue.waiting.len(), queue.sent)
+        (queue.waiting.len() + queue.dropped, queue.sent)
     }
 
     /// The one door of the end. Only the first who comes through says the cause, and the status the client reads.
@@ -114,13 +141,14 @@ impl<C> Line<C> {
         queue.end = Some(End { cause, status });
         // Dropped when the lock is free again.
         let dropped = if cause.keeps_queue() { VecDeque::new() } else { mem::take(&mut queue.waiting) };
+        queue.dropped = dropped.len();
         let reader = queue.reader.take();
         drop(queue);
         drop(dropped);
         if let Some(reader) = reader {
             reader.wake();
         }
-        self.over.notify_one();
+        self.news.notify_one();
     }
 
     /// Why it ended; `None` while it goes on.
@@ -131,22 +159,41 @@ impl<C> Line<C> {
     /// Ends when the door was used.
     pub async fn over(&self) -> Cause {
         loop {
-            let over = self.over.notified();
+            let news = self.news.notified();
             if let Some(cause) = self.cause() {
                 return cause;
             }
-            over.await;
+            news.await;
         }
+    }
+
+    /// Waits for the next thing that the session's task has to know.
+    pub async fn news(&self) -> News<C> {
+        loop {
+            let news = self.news.notified();
+            if let Some(cause) = self.cause() {
+                return News::Over(cause);
+            }
+            let expired = self.expired();
+            if !expired.is_empty() {
+                return News::Expired(expired);
+            }
+            news.await;
+        }
+    }
+
+    /// What was not read in time and is not yet told.
+    pub fn expired(&self) -> Vec<C> {
+        mem::take(&mut self.queue().expired)
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<C>>> {
         let mut queue = self.queue();
-        if let Some(command) = queue.waiting.pop_front() {
-            queue.sent += 1;
-            queue.stalled = if queue.waiting.is_empty() { None } else { Some(Instant::now()) };
-            if queue.waiting.is_empty() && queue.waiting.capacity() > ROOM {
-                queue.waiting.shrink_to(ROOM);
-            }
+        let next = queue.next();
+        if !queue.expired.is_empty() {
+            self.news.notify_one();
+        }
+        if let Some(command) = next {
             return Poll::Ready(Some(Ok(command)));
         }
         if let Some(end) = &mut queue.end {
@@ -154,6 +201,27 @@ impl<C> Line<C> {
         }
         queue.reader = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl<C> Queue<C> {
+    /// The next command that may still run.
+    fn next(&mut self) -> Option<C> {
+        let mut next = None;
+        while let Some(Waiting { command, expires }) = self.waiting.pop_front() {
+            if expires.is_some_and(|expires| expires <= Instant::now()) {
+                self.expired.push(command);
+                continue;
+            }
+            self.sent += 1;
+            next = Some(command);
+            break;
+        }
+        self.stalled = if self.waiting.is_empty() { None } else { Some(Instant::now()) };
+        if self.waiting.is_empty() && self.waiting.capacity() > ROOM {
+            self.waiting.shrink_to(ROOM);
+        }
+        next
     }
 }
 
@@ -184,9 +252,10 @@ mod tests {
     async fn a_full_queue_refuses_and_has_room_again_when_it_was_read() {
         let line = Line::new(2);
         let mut reader = Outbound(line.clone());
-        assert_eq!([line.push(1), line.push(2), line.push(3)], [Ok(()), Ok(()), Err(Refused::Full)]);
+        let pushed = [1, 2, 3].map(|command| line.push(command, None));
+        assert_eq!(pushed, [Ok(()), Ok(()), Err(Refused::Full)]);
         assert_eq!(reader.next().await.unwrap().unwrap(), 1);
-        assert_eq!(line.push(4), Ok(()));
+        assert_eq!(line.push(4, None), Ok(()));
         assert_eq!(line.counts(), (2, 1));
     }
 
@@ -194,10 +263,10 @@ mod tests {
     async fn the_first_to_close_says_the_cause_and_the_status() {
         let line = Line::new(8);
         let mut reader = Outbound(line.clone());
-        line.push("before").unwrap();
+        line.push("before", None).unwrap();
         line.close(Cause::Drained, Some(Error::unavailable("told")));
         line.close(Cause::Slow, None);
-        assert_eq!(line.push("after"), Err(Refused::Over));
+        assert_eq!(line.push("after", None), Err(Refused::Over));
         assert_eq!(line.over().await, Cause::Drained);
         assert_eq!(reader.next().await.unwrap().unwrap(), "before");
         assert_eq!(reader.next().await.unwrap().unwrap_err().message(), "told");
@@ -208,9 +277,28 @@ mod tests {
     async fn what_would_come_late_is_dropped_at_the_end() {
         let line = Line::new(8);
         let mut reader = Outbound(line.clone());
-        line.push(1).unwrap();
+        line.push(1, None).unwrap();
         line.close(Cause::HeartbeatLost, None);
         assert!(reader.next().await.is_none());
+        assert_eq!(line.counts(), (1, 0), "it was left, and not sent");
+    }
+
+    #[tokio::test]
+    async fn what_was_not_read_in_time_is_passed_over_and_told() {
+        let line = Line::new(8);
+        let mut reader = Outbound(line.clone());
+        let now = Instant::now();
+        line.push(1, Some(now)).unwrap();
+        line.push(2, Some(now + Duration::from_secs(60))).unwrap();
+        line.push(3, Some(now)).unwrap();
+        assert_eq!(reader.next().await.unwrap().unwrap(), 2);
+        assert_eq!(line.news().await, News::Expired(vec![1]));
+        // Also when nothing else is there to be read.
+        assert!(tokio::time::timeout(Duration::from_millis(1), reader.next()).await.is_err());
+        assert_eq!(line.news().await, News::Expired(vec![3]));
+        assert_eq!((line.counts(), line.stalled()), ((0, 1), None));
+        line.close(Cause::Drained, None);
+        assert_eq!(line.news().await, News::Over(Cause::Drained));
     }
 
     #[tokio::test]
@@ -223,7 +311,7 @@ mod tests {
     #[test]
     fn a_command_can_be_taken_back_until_it_is_read() {
         let line = Line::new(8);
-        line.push(7).unwrap();
+        line.push(7, None).unwrap();
         assert!(line.take_back(|command| *command == 7));
         assert!(!line.take_back(|command| *command == 7));
         assert_eq!(line.counts(), (0, 0));

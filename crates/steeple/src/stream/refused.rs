@@ -1,17 +1,19 @@
-//! Why a command did not reach its client: the sentences and reasons, in one place.
+//! Why a command did not reach its client, or its answer not the caller: the sentences and reasons that the bus has not.
+//!
+//! The bus's own table is [`reason`](crate::bus::reason): a caller reads the same wherever the client is.
 
 use std::time::Duration;
 
-use crate::error::{DOMAIN, Error, Result};
-
-/// Longest name of a client, in bytes: it becomes part of subjects, channels and keys.
-const NAME_LIMIT: usize = 64;
+use crate::{
+    bus::{Fault, LONGEST_NAME},
+    error::{DOMAIN, Error, Result},
+};
 
 /// Refuses what cannot be the name of a client.
 pub(super) fn unfit(client_id: &str) -> Result<()> {
     let problem = if client_id.is_empty() {
         "may not be empty"
-    } else if client_id.len() > NAME_LIMIT {
+    } else if client_id.len() > LONGEST_NAME {
         "may not be longer than 64 bytes"
     } else if client_id.chars().any(char::is_control) {
         "may not have control characters"
@@ -21,8 +23,12 @@ pub(super) fn unfit(client_id: &str) -> Result<()> {
     Err(Error::invalid("client_id", problem))
 }
 
+pub(super) fn connected(client_id: &str) -> Error {
+    Error::already_exists("client", client_id).reason("ALREADY_CONNECTED", DOMAIN)
+}
+
 pub(super) fn not_connected(client_id: &str) -> Error {
-    Error::failed_precondition(format!("client {client_id} is not connected")).reason("CLIENT_NOT_CONNECTED", DOMAIN)
+    Fault::NotConnected.of(client_id)
 }
 
 pub(super) fn full(client_id: &str, size: usize) -> Error {
@@ -37,18 +43,13 @@ pub(super) fn too_many_commands(client_id: &str, most: usize) -> Error {
         .retry_after(Duration::from_secs(1))
 }
 
-pub(super) fn silent(client_id: &str, deadline: Duration) -> Error {
-    let seconds = deadline.as_secs_f64();
-    Error::deadline_exceeded(format!("client {client_id} did not answer within {seconds} s"))
-        .reason("CLIENT_SILENT", DOMAIN)
+pub(super) fn silent(client_id: &str) -> Error {
+    Fault::ClientSilent.of(client_id)
 }
 
-pub(super) fn not_read(client_id: &str, deadline: Duration) -> Error {
-    let seconds = deadline.as_secs_f64();
-    Error::deadline_exceeded(format!(
-        "client {client_id} did not read the command within {seconds} s; it was taken back"
-    ))
-    .reason("NOT_READ", DOMAIN)
+pub(super) fn not_read(client_id: &str) -> Error {
+    Error::deadline_exceeded(format!("client {client_id} did not read the command in time; it was taken back"))
+        .reason("NOT_READ", DOMAIN)
 }
 
 pub(super) fn taken_back(command_id: &str) -> Error {
@@ -57,5 +58,5 @@ pub(super) fn taken_back(command_id: &str) -> Error {
 }
 
 pub(super) fn left(client_id: &str) -> Error {
-    Error::unavailable(format!("client {client_id} left before it answered")).reason("CLIENT_LEFT", DOMAIN)
+    Fault::Left.of(client_id)
 }

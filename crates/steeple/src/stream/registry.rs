@@ -9,11 +9,8 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Cause, DuplicatePolicy, Handlers, Session, hub::Core, hubs::Hubs, line::Line, session::Parts};
-use crate::{
-    Context, Principal,
-    error::{DOMAIN, Error, Result},
-};
+use super::{Cause, DuplicatePolicy, Handlers, Session, hub::Core, hubs::Hubs, line::Line, refused, session::Parts};
+use crate::{Context, error::Result};
 
 /// The names of one hub.
 pub(super) struct Registry<H: Handlers> {
@@ -65,13 +62,9 @@ impl<H: Handlers> Registry<H> {
         let mut names = self.write();
         let older = names.open.get(client_id).cloned();
         if let Some(older) = &older {
-            if !same(older.principal(), cx.principal()) && !cx.check_superuser() {
-                return Err(Error::permission_denied(format!("client {client_id} is connected as somebody else"))
-                    .reason("NAME_TAKEN", DOMAIN));
-            }
             // One that is over and not yet gone keeps nobody out.
             if core.config.duplicate_policy == DuplicatePolicy::Refuse && older.ended().is_none() {
-                return Err(Error::already_exists("client", client_id).reason("ALREADY_CONNECTED", DOMAIN));
+                return Err(refused::connected(client_id));
             }
         }
         let place = hubs.enter(cx, older.is_some())?;
@@ -134,9 +127,4 @@ impl<H: Handlers> Registry<H> {
     pub fn away(&self) -> usize {
         self.read().away.len()
     }
-}
-
-/// Whether the same caller may be behind both: the same user, or nobody known.
-fn same(one: &Principal, other: &Principal) -> bool {
-    one.user().map(|user| user.id) == other.user().map(|user| user.id)
 }

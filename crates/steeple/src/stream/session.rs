@@ -6,25 +6,29 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+use prost::Message as _;
 use uuid::Uuid;
 
 use super::{
     Cause, Handlers,
     ack::{self, Acks, Waiting},
-    hub::Core,
+    hub::{Core, stamped},
     hubs::Place,
     line::{self, Line},
     refused,
     state::{Connection, Event, EventKind, Status},
+    wire::{Order, cancelled},
 };
 use crate::{
     Context, Principal,
+    bus::{Delivery, MOST_LABELS, Registration},
     clock::{self, Time},
     context::Settled,
     error::{Error, Result},
@@ -35,8 +39,8 @@ use crate::{
 const VERSION_LIMIT: usize = 100;
 /// Longest text of a failure that is kept, in bytes.
 const ERROR_LIMIT: usize = 1_000;
-/// Labels that one session may have.
-const LABELS: usize = 32;
+/// The client's node gives up a little before whoever waits on another one, which so learns why.
+const EARLIER: Duration = Duration::from_millis(20);
 /// `round_trip` before the first ack of a ping.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -61,8 +65,18 @@ pub(super) struct Inner<H: Handlers> {
     received: AtomicU64,
     errors: AtomicU64,
     notes: Mutex<Notes>,
+    /// Whether the service was told that the client has connected.
+    greeted: AtomicBool,
     /// Given back when the session is over, and not only when nobody knows it any more.
-    held: Mutex<Option<(Place, Settled)>>,
+    held: Mutex<Option<Held>>,
+}
+
+/// What a session has of its node.
+struct Held {
+    _place: Place,
+    _settled: Settled,
+    /// Where other nodes find it.
+    registration: Option<Arc<Registration>>,
 }
 
 /// What is rarely touched.
@@ -98,7 +112,7 @@ impl<H: Handlers> Session<H> {
         let Parts { core, client_id, cx, line, resumed, after, place } = parts;
         let now = clock::now();
         let connected_at = after.map_or(now, |after| now.max(after + chrono::TimeDelta::microseconds(1)));
-        let held = Mutex::new(Some((place, cx.settle())));
+        let held = Held { _place: place, _settled: cx.settle(), registration: None };
         Self(Arc::new(Inner {
             id: Uuid::now_v7(),
             acks: Acks::new(core.config.max_commands_in_flight),
@@ -115,7 +129,8 @@ impl<H: Handlers> Session<H> {
             received: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             notes: Mutex::default(),
-            held,
+            greeted: AtomicBool::new(false),
+            held: Mutex::new(Some(held)),
         }))
     }
 
@@ -198,15 +213,19 @@ impl<H: Handlers> Session<H> {
         shortened(version, VERSION_LIMIT).clone_into(&mut self.notes().version);
     }
 
-    /// Adds a label: [`To::Label`](super::To) reaches every session that has it.
+    /// Adds a label: [`To::Label`](super::To) reaches every session that has it, from other nodes a moment later.
     ///
     /// # Errors
-    /// RESOURCE_EXHAUSTED for the 33rd.
+    /// INVALID_ARGUMENT for one that is empty or longer than 64 bytes, RESOURCE_EXHAUSTED for more than [`MOST_LABELS`].
     pub fn join(&self, label: impl Into<String>) -> Result<()> {
         let label = label.into();
+        let registration = self.registration();
         let mut notes = self.notes();
-        if notes.labels.len() >= LABELS && !notes.labels.contains(&label) {
-            return Err(Error::resource_exhausted(format!("a session has {LABELS} labels at most")));
+        if notes.labels.len() >= MOST_LABELS && !notes.labels.contains(&label) {
+            return Err(Error::resource_exhausted(format!("a session has {MOST_LABELS} labels at most")));
+        }
+        if let Some(registration) = registration {
+            registration.join(&label)?;
         }
         notes.labels.insert(label);
         Ok(())
@@ -214,6 +233,9 @@ impl<H: Handlers> Session<H> {
 
     /// Takes a label away; tells whether it was there.
     pub fn leave(&self, label: &str) -> bool {
+        if let Some(registration) = self.registration() {
+            registration.leave(label);
+        }
         self.notes().labels.remove(label)
     }
 
@@ -224,15 +246,21 @@ impl<H: Handlers> Session<H> {
 
     // === commands ===
 
-    /// Queues a command, without waiting. A command without an id gets one.
+    /// Queues a command, without waiting. A command without an id gets one. Not read within `command_timeout` of the
+    /// configuration, it is dropped and put on record.
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED (QUEUE_FULL) when the client does not read as fast as it is sent to, FAILED_PRECONDITION
     /// (CLIENT_NOT_CONNECTED) when it has left.
-    pub fn send(&self, mut command: H::Command) -> Result<()> {
+    pub fn send(&self, command: H::Command) -> Result<()> {
+        self.queue(command, self.0.core.config.command_timeout)
+    }
+
+    /// The same, to be read `within` this time.
+    fn queue(&self, mut command: H::Command, within: Duration) -> Result<()> {
         let id = stamped::<H>(&mut command);
         self.0.acks.remember(&id);
-        self.push(command).inspect_err(|_| self.0.acks.forget(&id))
+        self.push(command, Some(Instant::now() + within)).inspect_err(|_| self.0.acks.forget(&id))
     }
 
     /// Queues a command and waits for its ack.
@@ -241,9 +269,14 @@ impl<H: Handlers> Session<H> {
     ///
     /// # Errors
     /// As [`Session::send`]; DEADLINE_EXCEEDED when no ack came in time (CLIENT_SILENT: it may have been done; NOT_READ: it was
-    /// not), UNAVAILABLE (CLIENT_LEFT) when the client left meanwhile, RESOURCE_EXHAUSTED (TOO_MANY_COMMANDS) beyond
+    /// not), ABORTED (CLIENT_LEFT: it may have been done) when the client left meanwhile, RESOURCE_EXHAUSTED (TOO_MANY_COMMANDS) beyond
     /// `max_commands_in_flight`, ALREADY_EXISTS for an id that is waited for already.
-    pub async fn execute(&self, mut command: H::Command, deadline: Duration) -> Result<H::Ack> {
+    pub async fn execute(&self, command: H::Command, deadline: Duration) -> Result<H::Ack> {
+        self.begin(command)?.within(deadline).await
+    }
+
+    /// Queues a command that somebody is about to wait for.
+    fn begin(&self, mut command: H::Command) -> Result<Begun<H>> {
         let id = stamped::<H>(&mut command);
         let waiting = self.0.acks.expect(&id).map_err(|why| match why {
             ack::Refused::Many => {
@@ -252,31 +285,54 @@ impl<H: Handlers> Session<H> {
             ack::Refused::Twice => Error::already_exists("command", &id),
             ack::Refused::Over => refused::not_connected(self.client_id()),
         })?;
-        let taken_back = AtomicBool::new(false);
-        let unread = match self.push(command) {
-            Ok(()) => Unread { session: self, id: &id, waiting: Some(waiting), taken_back: &taken_back },
+        match self.push(command, None) {
+            Ok(()) => Ok(Begun { session: self.clone(), id, waiting: Some(waiting) }),
             Err(error) => {
                 waiting.forget();
-                return Err(error);
+                Err(error)
             }
+        }
+    }
+
+    /// What takes the bus's deliveries. It does not keep the session.
+    pub(super) fn receiver(&self) -> impl Fn(Delivery) + Send + Sync + 'static {
+        let session: Weak<Inner<H>> = Arc::downgrade(&self.0);
+        move |delivery| match session.upgrade() {
+            Some(inner) => Self(inner).deliver(delivery),
+            // Dropped, it tells the sender that nobody is connected.
+            None => drop(delivery),
+        }
+    }
+
+    /// Something has come over the bus.
+    fn deliver(&self, delivery: Delivery) {
+        let order = match Order::<H::Command>::decode(delivery.bytes()) {
+            Ok(order) => order,
+            Err(error) => return delivery.refuse(error),
         };
-        match tokio::time::timeout(deadline, unread.acknowledged()).await {
-            Ok(Some(ack)) => Ok(ack),
-            Ok(None) if self.ended().is_none() && !self.0.acks.is_over() => Err(refused::taken_back(&id)),
-            Ok(None) => Err(refused::left(self.client_id())),
-            Err(_) => {
-                self.0.core.counts.timed_out.increment(1);
-                let seconds = deadline.as_secs_f64();
-                self.happened(
-                    EventKind::CommandTimeout,
-                    None,
-                    Some(format!("command {id}: no ack within {seconds} s")),
-                );
-                if taken_back.load(Relaxed) {
-                    return Err(refused::not_read(self.client_id(), deadline));
+        match order {
+            Order::Cancel(id) => {
+                let done = self.cancel(&id);
+                if let Some(reply) = delivery.accept().reply {
+                    reply.send(Ok(cancelled(done)));
                 }
-                Err(refused::silent(self.client_id(), deadline))
             }
+            Order::Command(command) if delivery.wants_answer() => match self.begin(command) {
+                Ok(begun) => {
+                    let accepted = delivery.accept();
+                    let Some(reply) = accepted.reply else { return };
+                    let left = accepted.expires.left();
+                    let within = left.saturating_sub(EARLIER.min(left / 10));
+                    self.0.core.hubs.tasks.spawn(async move {
+                        reply.send(begun.within(within).await.map(|ack| Bytes::from(ack.encode_to_vec())));
+                    });
+                }
+                Err(error) => delivery.refuse(error),
+            },
+            Order::Command(command) => match self.queue(command, delivery.expires().left()) {
+                Ok(()) => drop(delivery.accept()),
+                Err(error) => delivery.refuse(error),
+            },
         }
     }
 
@@ -303,11 +359,22 @@ impl<H: Handlers> Session<H> {
         self.0.line.close(cause, cause.status(patience));
     }
 
-    fn push(&self, command: H::Command) -> Result<()> {
-        let counts = &self.0.core.counts;
-        match self.0.line.push(command) {
+    /// Ends it with a word of its own.
+    pub(super) fn close_with(&self, cause: Cause, status: Error) {
+        self.0.line.close(cause, Some(status));
+    }
+
+    fn push(&self, command: H::Command, expires: Option<Instant>) -> Result<()> {
+        let core = &self.0.core;
+        let counts = &core.counts;
+        let shown = core.publisher.as_ref().filter(|publisher| publisher.commands);
+        let shown = shown.map(|publisher| (publisher, command.encode_to_vec()));
+        match self.0.line.push(command, expires) {
             Ok(()) => {
                 counts.queued.increment(1);
+                if let Some((publisher, command)) = shown {
+                    publisher.sent(&core.config.service_name, self.client_id(), &command);
+                }
                 Ok(())
             }
             Err(line::Refused::Full) => {
@@ -319,6 +386,37 @@ impl<H: Handlers> Session<H> {
     }
 
     // === for its task ===
+
+    /// Other nodes find it now.
+    pub(super) fn registered(&self, registration: Arc<Registration>) {
+        if let Some(held) = &mut *self.0.held.lock().unwrap_or_else(PoisonError::into_inner) {
+            held.registration = Some(registration);
+        }
+    }
+
+    fn registration(&self) -> Option<Arc<Registration>> {
+        let held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().and_then(|held| held.registration.clone())
+    }
+
+    /// The service is about to be told that the client has connected.
+    pub(super) fn greet(&self) {
+        self.0.greeted.store(true, Relaxed);
+    }
+
+    pub(super) fn is_greeted(&self) -> bool {
+        self.0.greeted.load(Relaxed)
+    }
+
+    /// These commands were not read in time; nobody waits for them.
+    pub(super) fn expired(&self, commands: Vec<H::Command>) {
+        for mut command in commands {
+            let id = stamped::<H>(&mut command);
+            self.0.acks.forget(&id);
+            self.0.core.counts.expired.increment(1);
+            self.happened(EventKind::CommandExpired, None, Some(format!("command {id}: not read in time, not sent")));
+        }
+    }
 
     /// A message has come.
     pub(super) fn touch(&self) {
@@ -342,7 +440,7 @@ impl<H: Handlers> Session<H> {
         let id = stamped::<H>(&mut command);
         self.notes().ping = Some((id, Instant::now()));
         // Full or over: whoever judges the line sees that by itself.
-        let _ = self.0.line.push(command);
+        let _ = self.0.line.push(command, None);
     }
 
     /// Whether this is the ack of the last ping; then the round trip is known.
@@ -428,43 +526,52 @@ impl<H: Handlers> Session<H> {
     }
 }
 
-/// The id of a command; it gets one if it has none.
-fn stamped<H: Handlers>(command: &mut H::Command) -> String {
-    let id = H::command_id(command);
-    if id.is_empty() {
-        *id = Uuid::new_v4().to_string();
-    }
-    id.clone()
-}
-
 /// A command that somebody waits for. Dropped while the client has not read it, it is taken back.
-struct Unread<'s, H: Handlers> {
-    session: &'s Session<H>,
-    id: &'s str,
-    /// `None` when there is nothing to take back.
+struct Begun<H: Handlers> {
+    session: Session<H>,
+    id: String,
+    /// `None` when there is nothing to wait for any more.
     waiting: Option<Waiting<H::Ack>>,
-    taken_back: &'s AtomicBool,
 }
 
-impl<H: Handlers> Unread<'_, H> {
-    async fn acknowledged(mut self) -> Option<H::Ack> {
-        let ack = match &mut self.waiting {
-            Some(waiting) => waiting.await,
-            None => None,
+impl<H: Handlers> Begun<H> {
+    async fn within(mut self, deadline: Duration) -> Result<H::Ack> {
+        let answer = match &mut self.waiting {
+            Some(waiting) => tokio::time::timeout(deadline, waiting).await,
+            None => Ok(None),
         };
-        self.waiting = None;
-        ack
+        let session = self.session.clone();
+        match answer {
+            Ok(ack) => {
+                self.waiting = None;
+                let over = session.ended().is_some() || session.0.acks.is_over();
+                ack.ok_or_else(|| if over { refused::left(session.client_id()) } else { refused::taken_back(&self.id) })
+            }
+            Err(_) => {
+                session.0.core.counts.timed_out.increment(1);
+                let seconds = deadline.as_secs_f64();
+                let detail = format!("command {}: no ack within {seconds} s", self.id);
+                session.happened(EventKind::CommandTimeout, None, Some(detail));
+                let taken_back = self.take_back();
+                let error = if taken_back { refused::not_read } else { refused::silent };
+                Err(error(session.client_id()))
+            }
+        }
+    }
+
+    fn take_back(&mut self) -> bool {
+        let Some(waiting) = self.waiting.take() else { return false };
+        let taken = self.session.0.line.take_back(|command| *H::command_id(command) == self.id);
+        if taken {
+            waiting.forget();
+        }
+        taken
     }
 }
 
-impl<H: Handlers> Drop for Unread<'_, H> {
+impl<H: Handlers> Drop for Begun<H> {
     fn drop(&mut self) {
-        if let Some(waiting) = self.waiting.take()
-            && self.session.0.line.take_back(|command| H::command_id(command) == self.id)
-        {
-            waiting.forget();
-            self.taken_back.store(true, Relaxed);
-        }
+        self.take_back();
     }
 }
 

@@ -12,19 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prost::Message as _;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::{
-    Cause, Handlers, Incoming, Session, Streaming,
+    Cause, DuplicatePolicy, Handlers, Incoming, Session, Streaming,
     ack::Resolved,
     caught::Caught,
     hub::Core,
-    line::Line,
+    line::{Line, News},
     refused,
     state::{EventKind, Status},
 };
 use crate::{
     Code, Context,
+    bus::Registration,
     error::{DOMAIN, Error, Result},
 };
 
@@ -58,7 +60,8 @@ pub(super) async fn run<H: Handlers>(
     // Whatever happens from here on, the name is given back.
     let leaving = Leaving(&session);
     begin(&session);
-    let cause = Talk::new(session.clone(), messages).run(first).await;
+    let registration = register(&session).await;
+    let cause = Talk::new(session.clone(), messages, registration).run(first).await;
     session.close(cause);
     let back = leaving.now();
     end(&session, back).await;
@@ -82,6 +85,9 @@ async fn enter<H: Handlers>(
     if !cx.check_superuser() {
         Caught::new(core.handlers.admit(cx, client_id)).await?;
     }
+    if core.config.duplicate_policy == DuplicatePolicy::Refuse && core.remote.is_elsewhere(client_id).await? {
+        return Err(refused::connected(client_id));
+    }
     let session = core.registry.take(core, client_id, cx, line)?;
     Ok((session, first))
 }
@@ -98,6 +104,34 @@ fn begin<H: Handlers>(session: &Session<H>) {
     // Between the look at the drain and the name being taken, the drain may have begun.
     if core.hubs.is_draining() {
         session.close(Cause::Drained);
+    }
+}
+
+/// Makes the session known to the bus; with many nodes, the older session of the name on another one ends. `None`: the
+/// session has ended meanwhile.
+async fn register<H: Handlers>(session: &Session<H>) -> Option<Arc<Registration>> {
+    let core = &session.0.core;
+    let served = core.remote.bus().serve(&core.config.service_name, session.client_id(), &[], session.receiver());
+    let served = tokio::select! {
+        biased;
+        _ = session.0.line.over() => return None,
+        served = served => served,
+    };
+    match served {
+        Ok(registration) => {
+            let registration = Arc::new(registration);
+            session.registered(registration.clone());
+            Some(registration)
+        }
+        // In the same moment it has connected elsewhere, and that session is the newer.
+        Err(error) if error.code() == Code::Aborted => {
+            session.close(Cause::Replaced);
+            None
+        }
+        Err(error) => {
+            session.close_with(Cause::Refused, error);
+            None
+        }
     }
 }
 
@@ -142,8 +176,11 @@ async fn end<H: Handlers>(session: &Session<H>, back: Option<Arc<tokio::sync::No
         Some(cause),
         Some(format!("{} messages received, {sent} commands sent, {waiting} left", session.messages_received())),
     );
+    session.expired(session.0.line.expired());
     core.hubs.ledger.row(session.row(status));
-    hook(session, "disconnected", core.handlers.disconnected(session, cause)).await;
+    if session.is_greeted() {
+        hook(session, "disconnected", core.handlers.disconnected(session, cause)).await;
+    }
     if let Some(back) = &back {
         tokio::select! {
             () = back.notified() => return,
@@ -159,6 +196,9 @@ async fn end<H: Handlers>(session: &Session<H>, back: Option<Arc<tokio::sync::No
         return;
     }
     session.happened(EventKind::Offline, Some(cause), None);
+    if !session.is_greeted() {
+        return;
+    }
     hook(session, "offline", core.handlers.offline(session, cause)).await;
 }
 
@@ -174,6 +214,8 @@ async fn hook<H: Handlers>(session: &Session<H>, what: &'static str, hook: impl 
 struct Talk<H: Handlers> {
     session: Session<H>,
     messages: Streaming<H::Message>,
+    /// Tells when another node has the name.
+    registration: Option<Arc<Registration>>,
     /// The client may still say something.
     open: bool,
     /// What is being handled now.
@@ -190,24 +232,27 @@ enum Job<H: Handlers> {
 }
 
 /// What woke the task.
-enum Woken<M> {
+enum Woken<H: Handlers> {
     Over(Cause),
-    Message(Result<Option<M>>),
+    Expired(Vec<H::Command>),
+    Message(Result<Option<H::Message>>),
     Done,
     Time,
 }
 
 impl<H: Handlers> Talk<H> {
-    fn new(session: Session<H>, messages: Streaming<H::Message>) -> Self {
+    fn new(session: Session<H>, messages: Streaming<H::Message>, registration: Option<Arc<Registration>>) -> Self {
         let config = &session.0.core.config;
         let next_ping = config.enable_ping.then(|| Instant::now() + config.ping_interval);
-        Self { session, messages, open: true, work: None, backlog: VecDeque::new(), next_ping, sequence: 0 }
+        let backlog = VecDeque::new();
+        Self { session, messages, registration, open: true, work: None, backlog, next_ping, sequence: 0 }
     }
 
     async fn run(mut self, first: H::Message) -> Cause {
         let line = self.session.0.line.clone();
         let session = self.session.clone();
         let connected = async {
+            session.greet();
             match Caught::new(session.0.core.handlers.connected(&session)).await {
                 Ok(()) => None,
                 Err(error) => {
@@ -219,6 +264,7 @@ impl<H: Handlers> Talk<H> {
         let refused = tokio::select! {
             biased;
             cause = line.over() => Some(cause),
+            () = superseded(self.registration.as_deref()) => Some(Cause::Replaced),
             refused = connected => refused,
         };
         if let Some(cause) = refused {
@@ -235,6 +281,10 @@ impl<H: Handlers> Talk<H> {
             let woken = self.wait(&line, timer.as_mut()).await;
             let judged = match woken {
                 Woken::Over(cause) => return cause,
+                Woken::Expired(commands) => {
+                    self.session.expired(commands);
+                    Ok(())
+                }
                 Woken::Done => {
                     if self.backlog.len() >= BACKLOG {
                         // We did not read: the silence until now was ours.
@@ -262,7 +312,7 @@ impl<H: Handlers> Talk<H> {
         }
     }
 
-    async fn wait(&mut self, line: &Line<H::Command>, timer: Pin<&mut Sleep>) -> Woken<H::Message> {
+    async fn wait(&mut self, line: &Line<H::Command>, timer: Pin<&mut Sleep>) -> Woken<H> {
         let work = async {
             match &mut self.work {
                 Some(work) => work.await,
@@ -271,7 +321,11 @@ impl<H: Handlers> Talk<H> {
         };
         tokio::select! {
             biased;
-            cause = line.over() => Woken::Over(cause),
+            news = line.news() => match news {
+                News::Over(cause) => Woken::Over(cause),
+                News::Expired(commands) => Woken::Expired(commands),
+            },
+            () = superseded(self.registration.as_deref()) => Woken::Over(Cause::Replaced),
             () = work => Woken::Done,
             message = self.messages.next(), if self.open && self.backlog.len() < BACKLOG => Woken::Message(message),
             () = timer => Woken::Time,
@@ -290,24 +344,36 @@ impl<H: Handlers> Talk<H> {
             session.0.line.close(Cause::Refused, Some(error));
             return Err(Cause::Refused);
         }
+        let publisher = session.0.core.publisher.as_ref().filter(|publisher| publisher.messages);
+        let copy = publisher.map(|_| message.encode_to_vec());
         match H::read(message) {
             Incoming::Heartbeat => counts.heartbeats.increment(1),
             Incoming::Nothing => counts.nothing.increment(1),
             Incoming::Content(content) => {
                 counts.content.increment(1);
+                self.publish(copy);
                 self.later(Job::Content(content));
             }
-            Incoming::Ack(ack) => self.acknowledged(ack),
+            Incoming::Ack(ack) => self.acknowledged(ack, copy),
         }
         Ok(())
     }
 
-    fn acknowledged(&mut self, ack: H::Ack) {
+    /// Shows browsers what the client has said.
+    fn publish(&self, message: Option<Vec<u8>>) {
+        let core = &self.session.0.core;
+        if let (Some(publisher), Some(message)) = (&core.publisher, message) {
+            publisher.said(&core.config.service_name, self.session.client_id(), &message);
+        }
+    }
+
+    fn acknowledged(&mut self, ack: H::Ack, copy: Option<Vec<u8>>) {
         let (session, counts) = (&self.session, &self.session.0.core.counts);
         let id = H::ack_id(&ack).to_owned();
         if session.ponged(&id) {
             return counts.acked.increment(1);
         }
+        self.publish(copy);
         match session.0.acks.resolve(&id, ack) {
             Resolved::Delivered => counts.acked.increment(1),
             Resolved::Unawaited(ack) => {
@@ -401,5 +467,13 @@ impl<H: Handlers> Talk<H> {
         let silent = now + patience.saturating_sub(self.session.silence().max(stalled));
         // A moment at least: two clocks may disagree by less than a timer can tell.
         self.next_ping.filter(|_| self.open).map_or(silent, |ping| ping.min(silent)).max(now + Duration::from_millis(1))
+    }
+}
+
+/// Returns when another session of the name, on another node, has taken it.
+async fn superseded(registration: Option<&Registration>) {
+    match registration {
+        Some(registration) => registration.superseded().await,
+        None => std::future::pending().await,
     }
 }

@@ -4,7 +4,7 @@
 //! goes wrong with a broker runs on one that the test starts, stops, stalls and cuts off.
 
 mod answers;
-mod broker;
+pub mod broker;
 mod memory;
 mod names;
 mod outage;

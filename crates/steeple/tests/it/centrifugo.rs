@@ -58,14 +58,14 @@ struct Stand {
 }
 
 /// Stands in for Centrifugo.
-struct StandIn {
+pub struct StandIn {
     address: SocketAddr,
     stand: Stand,
     server: JoinHandle<()>,
 }
 
 impl StandIn {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::at(0).await
     }
 
@@ -78,7 +78,7 @@ impl StandIn {
         Self { address, stand, server }
     }
 
-    fn config(&self) -> Config {
+    pub fn config(&self) -> Config {
         config(self.address)
     }
 
@@ -97,7 +97,7 @@ impl StandIn {
     }
 
     /// Every publication it was asked for, in order, as (channel, data).
-    fn published(&self) -> Vec<(String, Value)> {
+    pub fn published(&self) -> Vec<(String, Value)> {
         self.asked().iter().flat_map(|asked| publications(&asked.body)).collect()
     }
 }

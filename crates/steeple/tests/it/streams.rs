@@ -5,4 +5,7 @@ mod ending;
 mod faults;
 mod fleet;
 mod kept;
+mod nodes;
+mod published;
+mod revoked;
 mod sessions;

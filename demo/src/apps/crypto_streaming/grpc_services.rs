@@ -24,7 +24,8 @@ pub struct CryptoStreamingService {
 
 impl CryptoStreamingService {
     /// With the promises of the original contract: a heartbeat every 30 s, lost after 90 s, a ping every 60 s, 5 s of
-    /// grace. A site may make others in `[settings.crypto_streaming]`.
+    /// grace; and where the site has a Centrifugo, publications to `crypto:{client_id}:updates` and `crypto:all`. A site may
+    /// make others in `[settings.crypto_streaming]`.
     ///
     /// # Errors
     /// A setting that cannot work.
@@ -50,7 +51,7 @@ impl pb::CryptoStreamingService for CryptoStreamingService {
         let sent = if client_id == EVERYBODY {
             // Who may command one agent need not be who may stop them all.
             cx.require_staff()?;
-            let spread = self.hub.broadcast(&To::All, command).await;
+            let spread = self.hub.broadcast(&To::All, command).await?;
             if spread.queued > 0 { Ok(()) } else { Err(Error::failed_precondition("no agent took it")) }
         } else {
             self.hub.send(&client_id, command).await

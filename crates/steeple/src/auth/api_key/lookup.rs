@@ -97,6 +97,29 @@ impl Lookup {
         }
     }
 
+    /// A key that was found before, as it is now, if it is remembered.
+    pub fn known_again(&self, key: &ApiKey) -> Option<Result<Arc<ApiKey>>> {
+        let slot = self.keys.get(&key.prefix)?;
+        let Some(Ok(Some(known))) = slot.get() else { return None };
+        Some(known.standing(key))
+    }
+
+    /// A key that was found before, as it is now.
+    pub async fn again(&self, key: &ApiKey) -> Result<Arc<ApiKey>> {
+        let slot = self.keys.get_with(key.prefix, Arc::default);
+        match slot.get_or_init(|| self.load(key.prefix)).await {
+            Ok(Some(known)) => known.standing(key),
+            Ok(None) => {
+                self.keys.invalidate(&key.prefix);
+                Err(not_there(key.prefix))
+            }
+            Err(error) => {
+                self.keys.invalidate(&key.prefix);
+                Err(error.clone().into())
+            }
+        }
+    }
+
     /// Empties the entry of a key that has changed, or that is new.
     pub fn forget(&self, prefix: Prefix) {
         self.keys.invalidate(&prefix);
@@ -134,6 +157,16 @@ impl Known {
         if !self.digest.is(&text.digest()) {
             return Err(refusal(format!("the secret behind {prefix} is wrong")));
         }
+        self.holds()
+    }
+
+    /// Whether the key that was found before still holds.
+    fn standing(&self, key: &ApiKey) -> Result<Arc<ApiKey>> {
+        if self.key.id == key.id { self.holds() } else { Err(not_there(key.prefix)) }
+    }
+
+    fn holds(&self) -> Result<Arc<ApiKey>> {
+        let prefix = self.key.prefix;
         if let Some(why) = &self.refused {
             return Err(refusal(format!("{prefix}: {why}")));
         }

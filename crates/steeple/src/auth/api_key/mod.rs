@@ -85,6 +85,19 @@ impl ApiKeys {
         self.0.lookup.find(text).await
     }
 
+    /// A key that was found before, as it is now, without waiting. `None`: ask [`again`](Self::again).
+    pub(in crate::auth) fn known_again(&self, key: &ApiKey) -> Option<Result<Arc<ApiKey>>> {
+        self.0.lookup.known_again(key)
+    }
+
+    /// A key that was found before, as it is now: not a use of it.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub(in crate::auth) async fn again(&self, key: &ApiKey) -> Result<Arc<ApiKey>> {
+        self.0.lookup.again(key).await
+    }
+
     /// Counts one use: in memory, without waiting.
     pub fn used(&self, key: &ApiKey) {
         key.count_use();

@@ -33,16 +33,63 @@ struct Group {
 }
 
 /// A session's place in a group.
-#[derive(Debug)]
-pub(in crate::bus) struct Membership {
+struct Membership {
     subject: Arc<str>,
     groups: Arc<Groups>,
     ready: watch::Receiver<bool>,
 }
 
+/// The groups that one session belongs to: all, and one for each label.
+pub(in crate::bus) struct Memberships {
+    nats: Arc<Inner>,
+    service: Arc<str>,
+    all: Membership,
+    labels: Mutex<HashMap<Box<str>, Membership>>,
+}
+
+impl Memberships {
+    pub(super) fn of(nats: &Arc<Inner>, service: &Arc<str>, labels: &[&str]) -> Self {
+        let all = nats.groups.join(nats, service, Audience::All);
+        let memberships = Self { nats: nats.clone(), service: service.clone(), all, labels: Mutex::default() };
+        for label in labels {
+            memberships.join(label);
+        }
+        memberships
+    }
+
+    /// Becomes a member of the label's group. It hears nothing before the broker knows of it.
+    pub fn join(&self, label: &str) {
+        let join = || self.nats.groups.join(&self.nats, &self.service, Audience::Label(label));
+        self.labels().entry(label.into()).or_insert_with(join);
+    }
+
+    pub fn leave(&self, label: &str) {
+        let left = self.labels().remove(label);
+        drop(left);
+    }
+
+    /// Returns when every subscription is on its way to the broker, or after `patience` for each.
+    pub(super) async fn ready(&self, patience: Duration) {
+        let labels: Vec<_> = self.labels().values().map(|membership| membership.ready.clone()).collect();
+        for mut ready in std::iter::once(self.all.ready.clone()).chain(labels) {
+            let _ = tokio::time::timeout(patience, ready.wait_for(|ready| *ready)).await;
+        }
+    }
+
+    fn labels(&self) -> MutexGuard<'_, HashMap<Box<str>, Membership>> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Memberships {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memberships").field("labels", &self.labels().len()).finish_non_exhaustive()
+    }
+}
+
 impl Groups {
     /// Makes a session a member.
-    pub fn join(self: &Arc<Self>, nats: &Arc<Inner>, service: &str, audience: Audience<'_>) -> Membership {
+    fn join(self: &Arc<Self>, nats: &Arc<Inner>, service: &str, audience: Audience<'_>) -> Membership {
         let subject: Arc<str> = nats.subjects.audience(service, audience).into();
         let mut groups = self.lock();
         let group = groups.entry(subject.clone()).or_insert_with(|| {
@@ -74,13 +121,6 @@ impl Groups {
 impl fmt::Debug for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Groups").field("count", &self.len()).finish()
-    }
-}
-
-impl Membership {
-    /// Returns when the subscription is on its way to the broker, or after `patience`.
-    pub async fn ready(&mut self, patience: Duration) {
-        let _ = tokio::time::timeout(patience, self.ready.wait_for(|ready| *ready)).await;
     }
 }
 

@@ -23,7 +23,7 @@ use tokio_stream::StreamExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-pub(super) use self::{address::Address, group::Membership};
+pub(super) use self::{address::Address, group::Memberships};
 use self::{
     group::Groups,
     inbox::Inbox,
@@ -171,6 +171,14 @@ impl Nats {
         if link.unsettled_for().is_zero() { State::Connected } else { State::Settling }
     }
 
+    pub(super) async fn is_taken(&self, service: &str, id: &str) -> bool {
+        let nats = &self.0;
+        if nats.sessions.get(service, id).is_some_and(|session| !session.superseded.is_cancelled()) {
+            return true;
+        }
+        nats.link.is_connected() && nats.who(&Subject::from(nats.subjects.client(service, id))).await.is_some()
+    }
+
     pub(super) fn is_here(&self, service: &str, id: &str) -> bool {
         self.0.sessions.get(service, id).is_some()
     }
@@ -199,13 +207,10 @@ impl Nats {
             seen = seen.max(nats.who(&subject).await);
         }
         let session = Arc::new(Session::new(service, id, labels, Claim::newer_than(seen), handler));
-        let audiences = std::iter::once(Audience::All).chain(labels.iter().map(|label| Audience::Label(label)));
-        let mut groups: Vec<_> = audiences.map(|audience| nats.groups.join(nats, service, audience)).collect();
+        let groups = Memberships::of(nats, &session.service, labels);
         if connected {
             // Before the claim, on the same connection: who is registered gets publications too.
-            for group in &mut groups {
-                group.ready(nats.register_timeout).await;
-            }
+            groups.ready(nats.register_timeout).await;
         }
         let (announce, mut announced) = watch::channel(false);
         let end = CancellationToken::new();
@@ -213,8 +218,7 @@ impl Nats {
             let (end, keeping) = (end.clone(), keep(nats.clone(), session.clone(), announce));
             async move { end.run_until_cancelled(keeping).await }
         });
-        let everywhere =
-            Announced::Everywhere { announced: announced.clone(), _task: end.drop_guard(), _groups: groups };
+        let everywhere = Announced::Everywhere { announced: announced.clone(), _task: end.drop_guard(), groups };
         let registration = Registration::new(session.clone(), nats.sessions.clone(), everywhere);
         if connected {
             tokio::select! {

@@ -49,6 +49,8 @@ pub enum Kind {
     Offline,
     /// A command was not acknowledged in time.
     CommandTimeout,
+    /// A command that nobody waits for was not read in time and dropped.
+    CommandExpired,
     /// An ack came after whoever waited for it had given up.
     LateAck,
 }
@@ -62,6 +64,7 @@ impl Kind {
             Self::Disconnected => "disconnected",
             Self::Offline => "offline",
             Self::CommandTimeout => "command_timeout",
+            Self::CommandExpired => "command_expired",
             Self::LateAck => "late_ack",
         }
     }

@@ -28,6 +28,8 @@ const QUEUE: usize = 65_536;
 const CHUNK: usize = 500;
 /// How often what is too old is removed.
 const SWEEP: Duration = Duration::from_mins(1);
+/// A row of an open session is believed for so long at least.
+const LEAST_OPEN: Duration = Duration::from_secs(5);
 /// How long rows of a node that said no more wait before anybody else marks them.
 const LOST: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 
@@ -61,8 +63,8 @@ impl Ledger {
         let (entries, receiver) = mpsc::channel(QUEUE);
         let task = Task { db, config: config.clone(), source, entries: receiver, rows: HashMap::new(), events: vec![] };
         let task = tokio::spawn(task.run()).abort_handle();
-        // Three refreshes may fail before the row is doubted.
-        let keeps_open = config.refresh_interval * 3 + config.flush_interval;
+        // Three refreshes may fail before the row is doubted, and a busy machine may be late.
+        let keeps_open = (config.refresh_interval * 3 + config.flush_interval).max(LEAST_OPEN);
         Self { entries, dropped, keeps_open, task }
     }
 

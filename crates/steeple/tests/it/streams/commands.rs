@@ -93,7 +93,7 @@ async fn who_is_not_connected_gets_no_command() {
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(!error.message().contains("xx"));
     }
-    assert_eq!(fleet.hub.broadcast(&To::All, tell("go")).await, Broadcast::default());
+    assert_eq!(fleet.hub.broadcast(&To::All, tell("go")).await.unwrap(), spread(0));
     assert!(!fleet.hub.cancel("nobody", "1").await.unwrap());
 }
 
@@ -141,7 +141,7 @@ async fn whoever_waits_learns_that_the_client_left() {
     boat.next().await;
     drop(boat);
     let error = waiting.await.unwrap().unwrap_err();
-    assert_eq!((error.code(), reason(&error)), (Code::Unavailable, "CLIENT_LEFT".into()));
+    assert_eq!((error.code(), reason(&error)), (Code::Aborted, "CLIENT_LEFT".into()));
     fleet.nothing_left().await;
 
     // It can answer no more when it has half-closed, either.
@@ -195,9 +195,9 @@ async fn a_broadcast_reaches_all_or_those_with_a_label() {
         fleet.hub.sessions().iter().filter(|session| session.has_label("sail")).count() == 5
     })
     .await;
-    assert_eq!(fleet.hub.broadcast(&To::All, tell("all")).await, Broadcast { queued: 20, full: 0 });
+    assert_eq!(fleet.hub.broadcast(&To::All, tell("all")).await.unwrap(), spread(20));
     let sail = To::Label("sail".into());
-    assert_eq!(fleet.hub.broadcast(&sail, tell("sail")).await, Broadcast { queued: 5, full: 0 });
+    assert_eq!(fleet.hub.broadcast(&sail, tell("sail")).await.unwrap(), spread(5));
     for (number, boat) in boats.iter_mut().enumerate() {
         assert_eq!(boat.next().await.text, "all");
         if number % 4 == 0 {
@@ -205,7 +205,7 @@ async fn a_broadcast_reaches_all_or_those_with_a_label() {
         }
     }
     assert!(fleet.hub.session("boat-0").unwrap().leave("sail"));
-    assert_eq!(fleet.hub.broadcast(&sail, tell("sail")).await.queued, 4);
+    assert_eq!(fleet.hub.broadcast(&sail, tell("sail")).await.unwrap().queued, 4);
     drop(boats);
     fleet.nothing_left().await;
 }
@@ -215,9 +215,20 @@ async fn labels_of_a_session_are_limited() {
     let fleet = Fleet::open().await;
     let _boat = fleet.boat("ada").await;
     let session = fleet.hub.session("ada").unwrap();
-    for label in 0..32 {
+    for label in 0..16 {
         session.join(label.to_string()).unwrap();
     }
     session.join("7").unwrap();
     assert_eq!(session.join("one more").unwrap_err().code(), Code::ResourceExhausted);
+    assert!(session.leave("7") && !session.leave("7"));
+    for wrong in [String::new(), "x".repeat(65)] {
+        assert_eq!(session.join(wrong).unwrap_err().code(), Code::InvalidArgument);
+    }
+    session.join("one more").unwrap();
+    assert_eq!(fleet.hub.broadcast(&To::Label("one more".into()), tell("go")).await.unwrap(), spread(1));
+}
+
+/// On one node, taken by so many.
+fn spread(queued: usize) -> Broadcast {
+    Broadcast { queued, refused: 0, nodes: 1, complete: true }
 }
