@@ -28,6 +28,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory now, in bytes (VmRSS).
     pub resident: u64,
+    /// What of it is no file's, in bytes (RssAnon): a database that is mapped does not count.
+    pub anonymous: u64,
     /// Resident memory at its highest, in bytes (VmHWM).
     pub peak: u64,
 }
@@ -110,6 +112,7 @@ pub fn usage(pid: &str) -> Outcome<Usage> {
     Ok(Usage {
         cpu: cpu_time(&stat).ok_or("cannot read /proc/<pid>/stat")?,
         resident: memory(&status, "VmRSS:").ok_or("no VmRSS in /proc/<pid>/status")?,
+        anonymous: memory(&status, "RssAnon:").ok_or("no RssAnon in /proc/<pid>/status")?,
         peak: memory(&status, "VmHWM:").ok_or("no VmHWM in /proc/<pid>/status")?,
     })
 }

@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long)]
     smoke: bool,
     /// A PostgreSQL server that lets this user create a database [default: STEEPLE_TEST_POSTGRES_URL, when set];
-    /// without one GetCoin runs on SQLite alone.
+    /// without one GetCoin and operating run on SQLite alone.
     #[arg(long)]
     postgres_url: Option<String>,
     /// A NATS server for the nodes of the streams [default: STEEPLE_TEST_NATS_URL, when set]; without one nodes are left
@@ -107,6 +107,9 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
     }
     if wants(Suite::Stream) {
         findings.extend(suites::stream::run(&bench).await?);
+    }
+    if wants(Suite::Operate) {
+        findings.extend(suites::operate::run(&bench).await?);
     }
     if wants(Suite::Idle) {
         findings.push(suites::idle::run(&bench).await?);

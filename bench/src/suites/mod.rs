@@ -6,6 +6,7 @@ pub mod identity;
 pub mod idle;
 pub mod log;
 pub mod noise;
+pub mod operate;
 pub mod stats;
 pub mod stream;
 
@@ -36,6 +37,8 @@ pub enum Suite {
     Stats,
     /// Clients that stay connected: memory, commands, broadcasts, and three nodes over a broker.
     Stream,
+    /// What whoever operates a site asks, on ten million calls, on SQLite and PostgreSQL.
+    Operate,
     /// The demo at rest: memory, and time from start to the first answer.
     Idle,
     /// All of them.

@@ -30,12 +30,16 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`bus`], [`centrifugo`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`node`], [`bus`], [`centrifugo`] |
 //! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
 //! | house | [`config`], [`app`], [`login`], [`server`] |
 //! | doors | the command line |
 
 #![warn(missing_docs)]
+
+// What tests in this crate share with those in `tests/it` names it from outside.
+#[cfg(test)]
+extern crate self as steeple;
 
 pub mod clock;
 pub mod error;
@@ -48,6 +52,7 @@ pub mod bus;
 pub mod cache;
 pub mod centrifugo;
 pub mod method;
+pub mod node;
 pub mod record;
 pub mod signal;
 
@@ -62,7 +67,10 @@ pub mod login;
 pub mod server;
 
 mod commands;
+mod doors;
 mod invoke;
+mod monitor;
+mod problem;
 
 pub use app::{App, Setup, Site};
 pub use auth::{Access, Principal, User};

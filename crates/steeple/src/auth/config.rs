@@ -62,6 +62,16 @@ pub struct Config {
     /// The window.
     #[serde(with = "humantime_serde")]
     pub login_window: Duration,
+    /// The cookie that names a browser session.
+    pub session_cookie: String,
+    /// How long a browser session lasts at most.
+    #[serde(with = "humantime_serde")]
+    pub session_lifetime: Duration,
+    /// How long a browser session lasts without a request.
+    #[serde(with = "humantime_serde")]
+    pub session_idle: Duration,
+    /// Browsers send the cookie over TLS alone. Not set: in production.
+    pub session_secure: Option<bool>,
     /// The metadata key that carries an API key.
     pub api_key_header: String,
     /// How long an API key is remembered on other nodes than the one that changes it.
@@ -107,6 +117,10 @@ impl Default for Config {
             password_checks: 0,
             login_attempts: 5,
             login_window: Duration::from_secs(5 * 60),
+            session_cookie: "steeple_session".to_owned(),
+            session_lifetime: Duration::from_secs(12 * 60 * 60),
+            session_idle: Duration::from_secs(2 * 60 * 60),
+            session_secure: None,
             api_key_header: "x-api-key".to_owned(),
             api_key_cache: Duration::from_secs(5),
             accept_secret_key: false,
@@ -174,7 +188,13 @@ impl Config {
                 "opens the site to whoever has its secret key; it works with STEEPLE_ENV=development only".to_owned(),
             ));
         }
-        for (key, time) in [("access_lifetime", self.access_lifetime), ("refresh_lifetime", self.refresh_lifetime)] {
+        let lifetimes = [
+            ("access_lifetime", self.access_lifetime),
+            ("refresh_lifetime", self.refresh_lifetime),
+            ("session_lifetime", self.session_lifetime),
+            ("session_idle", self.session_idle),
+        ];
+        for (key, time) in lifetimes {
             if time < Duration::from_secs(1) {
                 wrong.push((key, "must be at least 1s".to_owned()));
             }
@@ -189,6 +209,8 @@ impl Config {
             ("login_window", self.login_window, 86_400),
             ("access_lifetime", self.access_lifetime, 366 * 86_400),
             ("refresh_lifetime", self.refresh_lifetime, 366 * 86_400),
+            ("session_lifetime", self.session_lifetime, 366 * 86_400),
+            ("session_idle", self.session_idle, 366 * 86_400),
         ];
         for (key, _, most) in times.into_iter().filter(|(_, time, most)| time.as_secs() > *most) {
             wrong.push((key, format!("must be at most {most}s")));
@@ -198,6 +220,10 @@ impl Config {
         }
         if self.login_attempts > 0 && self.login_window.is_zero() {
             wrong.push(("login_window", "must be longer than 0s while login_attempts is set".to_owned()));
+        }
+        // What a cookie's name and a header's may be made of is the same (RFC 6265 section 4.1.1).
+        if http::HeaderName::from_bytes(self.session_cookie.as_bytes()).is_err() {
+            wrong.push(("session_cookie", "must be a name such as steeple_session".to_owned()));
         }
         let is_free = |name: &str| !name.ends_with("-bin") && !name.starts_with("grpc-") && !TAKEN.contains(&name);
         let name = http::HeaderName::from_bytes(self.api_key_header.as_bytes());

@@ -3,7 +3,7 @@
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiKeys, Authenticator, Config, Login, Tokens, Users, api_key::SiteKey, site_secret};
+use super::{ApiKeys, Authenticator, Config, Login, Sessions, Tokens, Users, api_key::SiteKey, site_secret};
 use crate::db::Db;
 
 /// The users, tokens and keys of a site. Cheap to clone.
@@ -17,6 +17,8 @@ pub struct Identity {
     pub keys: ApiKeys,
     /// From a password to tokens.
     pub login: Login,
+    /// From a password to a browser session.
+    pub sessions: Sessions,
     pub(crate) authenticator: Authenticator,
 }
 
@@ -32,17 +34,19 @@ impl Identity {
         let tokens = Tokens::new(db.clone(), config, &secret)?;
         let keys = ApiKeys::new(db.clone(), config);
         let login = Login::new(users.clone(), tokens.clone(), config);
+        let sessions = Sessions::new(db.clone(), users.clone(), login.clone(), config, production);
         let site_key = SiteKey::new(config, development, Some(&secret))?;
         let authenticator =
             Authenticator::new(db.clone(), config, users.clone(), tokens.clone(), keys.clone(), site_key)?;
-        Ok(Self { users, tokens, keys, login, authenticator })
+        Ok(Self { users, tokens, keys, login, sessions, authenticator })
     }
 
-    /// What must be done beside the calls, until `end`: uses of keys written, expired tokens swept.
-    pub(crate) fn tend(&self, end: &CancellationToken) -> [JoinHandle<()>; 2] {
+    /// What must be done beside the calls, until `end`: uses of keys written, expired tokens and sessions swept.
+    pub(crate) fn tend(&self, end: &CancellationToken) -> [JoinHandle<()>; 3] {
         [
             tokio::spawn(self.keys.clone().keep_written(end.clone())),
             tokio::spawn(self.tokens.clone().sweep(end.clone())),
+            tokio::spawn(self.sessions.clone().sweep(end.clone())),
         ]
     }
 }

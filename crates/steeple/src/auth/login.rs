@@ -4,7 +4,12 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use super::{Config, Pair, Tokens, Users, Verified, password, throttle::Throttle, users::names};
+use super::{
+    Config, Pair, Tokens, User, Users, Verified,
+    password::{self, Encoded},
+    throttle::Throttle,
+    users::names,
+};
 use crate::error::{Error, Result};
 
 /// Longest username that is looked at, in bytes: what becomes the longest one may be longer.
@@ -32,15 +37,29 @@ impl Login {
     /// UNAUTHENTICATED for a wrong password, an unknown or an inactive user; RESOURCE_EXHAUSTED with the time to wait
     /// after too many of them; INVALID_ARGUMENT for what can be neither username nor password.
     pub async fn log_in(&self, username: &str, password: &str, from: Option<IpAddr>) -> Result<Pair> {
+        let (user, _) = self.check(username, password, from).await?;
+        self.0.tokens.issue(&user).await
+    }
+
+    /// The user whose password this is, with its hash as the table has it.
+    ///
+    /// # Errors
+    /// As [`log_in`](Self::log_in).
+    pub(super) async fn check(
+        &self,
+        username: &str,
+        password: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(Arc<User>, Encoded)> {
         plausible(username, password)?;
         let attempt = self.0.throttle.begin(&names::normal(username), from).await.inspect_err(|error| {
             let from = from.map(tracing::field::display);
             tracing::warn!(from, error = error.for_log(), "a login was turned away");
         })?;
-        match self.0.users.verify(username, password).await {
-            Ok(Some(user)) => {
+        match self.0.users.verified(username, password).await {
+            Ok(Some(verified)) => {
                 attempt.succeeded();
-                self.0.tokens.issue(&user).await
+                Ok(verified)
             }
             Ok(None) => {
                 // Not the username: people type passwords there.

@@ -5,7 +5,7 @@
 mod own;
 
 use self::own::{Table, refresh_token, secret};
-use super::{api_key::table, tables::DjangoAuth};
+use super::{api_key::table, session, tables::DjangoAuth};
 use crate::db::migrate::Migration;
 
 /// The label under which the history knows these migrations.
@@ -19,5 +19,6 @@ pub fn migrations() -> Vec<Migration> {
         own("0002_secret", secret),
         own("0003_refresh_token", refresh_token),
         own("0004_api_key", table::statements),
+        own("0005_session", session::table::statements),
     ]
 }

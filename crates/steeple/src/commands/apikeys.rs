@@ -4,7 +4,6 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use chrono::TimeDelta;
 use clap::{Subcommand, builder::PossibleValuesParser};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use serde_json::{Value, json};
 
 use super::{
@@ -19,7 +18,6 @@ use crate::{
     },
     clock::{self, Time},
     config::Config,
-    db::Db,
     server::Server,
 };
 
@@ -112,10 +110,10 @@ pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, o
     let (db, users) = super::users_database(&config).await?;
     let keys = ApiKeys::new(db.clone(), &config.auth);
     let done = match &arguments.action {
-        Action::Create(create) => self::create(&db, &users, &keys, create, scopes, out).await,
-        Action::List(wanted) => list(&db, &users, &keys, wanted, out).await,
-        Action::Revoke { key } => revoke(&db, &keys, key, &config, out).await,
-        Action::Rotate { key, overlap } => rotate(&db, &keys, key, *overlap, out).await,
+        Action::Create(create) => self::create(&users, &keys, create, scopes, out).await,
+        Action::List(wanted) => list(&users, &keys, wanted, out).await,
+        Action::Revoke { key } => revoke(&users, &keys, key, &config, out).await,
+        Action::Rotate { key, overlap } => rotate(&users, &keys, key, *overlap, out).await,
     };
     db.close().await;
     done.map(|()| ExitCode::SUCCESS)
@@ -144,14 +142,7 @@ async fn user(users: &Users, name: &str) -> Result<user::Model, Failure> {
     users.by_username(name).await?.ok_or_else(|| Failure(format!("there is no user {name:?}; `users` lists them")))
 }
 
-async fn create(
-    db: &Db,
-    users: &Users,
-    keys: &ApiKeys,
-    wanted: &Create,
-    scopes: Scopes,
-    out: Out,
-) -> Result<(), Failure> {
+async fn create(users: &Users, keys: &ApiKeys, wanted: &Create, scopes: Scopes, out: Out) -> Result<(), Failure> {
     let user = user(users, &wanted.user).await?;
     if !user.is_active {
         return Err(Failure(format!("user {} is not active, so a key of theirs would open nothing", user.username)));
@@ -165,12 +156,12 @@ async fn create(
         expires_at: days.map(|days| clock::now() + days),
         ..NewApiKey::new(user.id.into(), &wanted.name)
     };
-    show(db, &keys.create(new).await?, out).await
+    show(users, &keys.create(new).await?, out).await
 }
 
 /// A new key: the text this once.
-async fn show(db: &Db, NewKey { row, text }: &NewKey, out: Out) -> Result<(), Failure> {
-    let users = usernames(db, std::slice::from_ref(row)).await?;
+async fn show(users: &Users, NewKey { row, text }: &NewKey, out: Out) -> Result<(), Failure> {
+    let users = usernames(users, std::slice::from_ref(row)).await?;
     let mut value = described(row, &users);
     value["key"] = text.expose().into();
     out.either(&value, || {
@@ -185,13 +176,13 @@ async fn show(db: &Db, NewKey { row, text }: &NewKey, out: Out) -> Result<(), Fa
     Ok(())
 }
 
-async fn list(db: &Db, users: &Users, keys: &ApiKeys, wanted: &List, out: Out) -> Result<(), Failure> {
+async fn list(users: &Users, keys: &ApiKeys, wanted: &List, out: Out) -> Result<(), Failure> {
     let of = match &wanted.user {
         Some(name) => Some(user(users, name).await?.id.into()),
         None => None,
     };
     let rows = keys.list(of, wanted.limit.into()).await?;
-    let users = usernames(db, &rows).await?;
+    let users = usernames(users, &rows).await?;
     let values: Vec<_> = rows.iter().map(|row| described(row, &users)).collect();
     out.either(&values, || {
         let lines = rows.iter().map(|row| {
@@ -220,9 +211,9 @@ async fn list(db: &Db, users: &Users, keys: &ApiKeys, wanted: &List, out: Out) -
     Ok(())
 }
 
-async fn revoke(db: &Db, keys: &ApiKeys, key: &str, config: &Config, out: Out) -> Result<(), Failure> {
+async fn revoke(users: &Users, keys: &ApiKeys, key: &str, config: &Config, out: Out) -> Result<(), Failure> {
     let row = keys.revoke(keys.get(key).await?.id).await?;
-    let users = usernames(db, std::slice::from_ref(&row)).await?;
+    let users = usernames(users, std::slice::from_ref(&row)).await?;
     let within = config.auth.api_key_cache;
     out.either(&described(&row, &users), || {
         format!("key {} ({}) is revoked; a running server refuses it within {within:?}", row.id, row.key_prefix)
@@ -230,9 +221,9 @@ async fn revoke(db: &Db, keys: &ApiKeys, key: &str, config: &Config, out: Out) -
     Ok(())
 }
 
-async fn rotate(db: &Db, keys: &ApiKeys, key: &str, overlap: Duration, out: Out) -> Result<(), Failure> {
+async fn rotate(users: &Users, keys: &ApiKeys, key: &str, overlap: Duration, out: Out) -> Result<(), Failure> {
     let old = keys.get(key).await?;
-    show(db, &keys.rotate(old.id, overlap).await?, out).await?;
+    show(users, &keys.rotate(old.id, overlap).await?, out).await?;
     if !out.json {
         let old = keys.get(&old.id.to_string()).await?;
         let good = match (state(&old), old.expires_at) {
@@ -244,11 +235,8 @@ async fn rotate(db: &Db, keys: &ApiKeys, key: &str, overlap: Duration, out: Out)
     Ok(())
 }
 
-async fn usernames(db: &Db, rows: &[Model]) -> Result<HashMap<i64, String>, Failure> {
-    let ids = rows.iter().filter_map(|row| i32::try_from(row.user_id).ok());
-    let users = user::Entity::find().filter(user::Column::Id.is_in(ids)).select_only();
-    let users = users.column(user::Column::Id).column(user::Column::Username).into_tuple::<(i32, String)>();
-    Ok(users.all(db).await?.into_iter().map(|(id, name)| (id.into(), name)).collect())
+async fn usernames(users: &Users, rows: &[Model]) -> Result<HashMap<i64, String>, Failure> {
+    Ok(users.usernames(rows.iter().map(|row| row.user_id)).await?)
 }
 
 fn described(row: &Model, users: &HashMap<i64, String>) -> Value {

@@ -1,21 +1,30 @@
 //! `logs`: rows of the request log.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use super::{
     Failure,
-    out::{Out, counted, table},
+    out::{Out, counted, printable, table},
+    run::told_to_stop,
 };
 use crate::{
+    Db, clock,
     config::Config,
-    record::{RequestLog, State, log::RequestLogRow},
+    record::{
+        RequestLog, State,
+        log::{News, RequestLogRow},
+    },
     server::Server,
 };
 
 pub(super) const EXAMPLE: &str = "Examples:
   cargo run -- logs --errors
   cargo run -- logs --service crypto.CryptoService --method GetCoin --hours 1
-  cargo run -- logs --request-id 0198c8a4-0000-7000-8000-000000000000 --json";
+  cargo run -- logs --request-id 0198c8a4-0000-7000-8000-000000000000 --json
+  cargo run -- logs --follow --status error";
+
+/// Between two looks at the log that is followed.
+const EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -49,6 +58,9 @@ pub(super) struct Arguments {
     /// Only rows older than the row with this id: the next page
     #[arg(long, value_name = "ID")]
     before: Option<i64>,
+    /// Show calls as they end, on whatever server, until Ctrl-C
+    #[arg(short, long, conflicts_with_all = ["before", "request_id"])]
+    follow: bool,
 }
 
 impl Arguments {
@@ -91,16 +103,58 @@ impl Arguments {
 
 pub(super) async fn run(_: Server, config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
     let db = super::log_database(&config).await?;
+    if arguments.follow {
+        let followed = follow(&db, arguments, out).await;
+        db.close().await;
+        return followed.map(|()| ExitCode::SUCCESS);
+    }
     let rows = arguments.question().all(&db).await?;
     db.close().await;
     out.either(&rows, || if rows.is_empty() { arguments.nothing() } else { text(&rows) });
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(rows: &[RequestLogRow]) -> String {
+/// Prints what is new until told to stop, or until nobody reads any more.
+async fn follow(db: &Db, arguments: &Arguments, out: Out) -> Result<(), Failure> {
+    let mut told = told_to_stop()?;
+    let mut tail = arguments.question().follow();
+    loop {
+        let News { rows, gap } = tail.look(db).await?;
+        if gap {
+            tracing::warn!("more calls than can be shown; some were left out");
+        }
+        for row in &rows {
+            if !out.goes_on(row, || line(row)) {
+                return Ok(());
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = told.recv() => return Ok(()),
+        }
+    }
+}
+
+/// A call in one line.
+fn line(row: &RequestLogRow) -> String {
+    let duration = row.duration_us.map_or_else(String::new, |us| format!("  {:.1} ms", us as f64 / 1000.0));
+    let error =
+        row.error_message.as_deref().map_or_else(String::new, |error| format!("  \"{}\"", error.escape_debug()));
+    let (code, method) =
+        (row.grpc_status_code.as_ref().unwrap_or(&row.status), row.full_method.trim_start_matches('/'));
+    let (time, peer) = (moment(row.created_at), row.peer.as_deref().unwrap_or("-"));
+    printable(&format!("{time} {code:<18} {method}{duration}  {peer}  id {}{error}", row.request_id)).into_owned()
+}
+
+/// A moment in UTC.
+pub(super) fn moment(time: clock::Time) -> String {
+    time.format("%F %T%.3f").to_string()
+}
+
+pub(super) fn text(rows: &[RequestLogRow]) -> String {
     let lines = rows.iter().map(|row| {
         [
-            row.created_at.format("%F %T%.3f").to_string(),
+            moment(row.created_at),
             row.full_method.trim_start_matches('/').to_owned(),
             row.grpc_status_code.clone().unwrap_or_else(|| row.status.clone()),
             row.duration_us.map_or_else(String::new, |us| format!("{:.1} ms", us as f64 / 1000.0)),

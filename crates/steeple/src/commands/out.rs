@@ -36,6 +36,13 @@ impl Out {
         Self::text(&if self.json { in_json(value, serde_json::to_string) } else { text() });
     }
 
+    /// One line of an output that goes on; false when nobody reads it any more.
+    pub fn goes_on(self, value: &impl Serialize, text: impl FnOnce() -> String) -> bool {
+        let line = if self.json { in_json(value, serde_json::to_string) } else { text() };
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_ok()
+    }
+
     /// A word aside, on standard error.
     pub fn note(text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));

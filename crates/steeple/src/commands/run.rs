@@ -150,8 +150,9 @@ impl<'a> Report<'a> {
 
     fn to_text(&self) -> String {
         let Self { site, version, environment, grpc, database, plan, .. } = self;
-        let http =
-            self.http.map_or_else(|| "off".to_owned(), |http| format!("http://{http}  /healthz /readyz /metrics"));
+        let http = self
+            .http
+            .map_or_else(|| "off".to_owned(), |http| format!("http://{http}  /healthz /readyz /metrics /cfg/grpc/"));
         let mut text = format!("\n{site} {version}, {environment}\n\n");
         let _ = writeln!(text, "  gRPC      {grpc}\n  HTTP      {http}\n  database  {database}\n");
         let width = plan.services.iter().map(|service| service.found.name.len()).max().unwrap_or_default();
@@ -211,7 +212,7 @@ fn unary(service: &PlannedService) -> impl Iterator<Item = (&str, &Access)> {
 }
 
 /// SIGTERM and Ctrl-C, each as often as it comes.
-struct Told {
+pub(super) struct Told {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -219,13 +220,13 @@ struct Told {
 }
 
 #[cfg(unix)]
-fn told_to_stop() -> std::io::Result<Told> {
+pub(super) fn told_to_stop() -> std::io::Result<Told> {
     use tokio::signal::unix::{SignalKind, signal};
     Ok(Told { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
 }
 
 #[cfg(not(unix))]
-fn told_to_stop() -> std::io::Result<Told> {
+pub(super) fn told_to_stop() -> std::io::Result<Told> {
     Ok(Told {})
 }
 
@@ -241,7 +242,7 @@ impl Told {
     }
 
     #[cfg(unix)]
-    async fn recv(&mut self) {
+    pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -249,7 +250,7 @@ impl Told {
     }
 
     #[cfg(not(unix))]
-    async fn recv(&mut self) {
+    pub async fn recv(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
 }

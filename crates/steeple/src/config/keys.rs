@@ -294,6 +294,19 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Failed logins of one user from one address within login_window before further ones are refused, counted on each\nnode by itself; one address has ten times as many. 0: no limit.",
             ),
             key("login_window", Kind::Duration, "The time that failed logins are counted for."),
+            key(
+                "session_cookie",
+                Kind::Text,
+                "The cookie that names a browser session. Sites on one host, whatever their ports, need different ones.",
+            ),
+            key("session_lifetime", Kind::Duration, "How long a browser session lasts at most."),
+            key("session_idle", Kind::Duration, "How long a browser session lasts without a request."),
+            key(
+                "session_secure",
+                Kind::Switch,
+                "Browsers send the cookie over TLS alone. Not set: in production, where a proxy must speak TLS.",
+            )
+            .example("true"),
             key("api_key_header", Kind::Text, "The metadata key that carries an API key."),
             key(
                 "api_key_cache",
@@ -410,6 +423,18 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Where their starts and ends go. {service} and {method} are filled in; levels are separated by : and never #.",
             ),
             key("error_channel", Kind::Text, "Where their failures go."),
+        ],
+    },
+    Section {
+        name: "node",
+        doc: "How a server tells the others of its site that it lives.",
+        keys: &[
+            key(
+                "heartbeat_interval",
+                Kind::Duration,
+                "Time between two heartbeats, 1s to 1h. A server that has missed three is taken for dead.",
+            ),
+            key("keep", Kind::Duration, "Time for which a server is listed after its last heartbeat."),
         ],
     },
     Section {

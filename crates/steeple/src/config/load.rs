@@ -49,8 +49,8 @@ impl Config {
         let mut section = |name| load.section(&mut tree, name);
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
-        let apps = section("apps");
         let (bus, centrifugo, streams) = (section("bus"), section("centrifugo"), section("streams"));
+        let (node, apps) = (section("node"), section("apps"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -61,6 +61,7 @@ impl Config {
             cache: load.typed("cache", &cache),
             bus: load.typed("bus", &bus),
             centrifugo: load.typed("centrifugo", &centrifugo),
+            node: load.typed("node", &node),
             streams: load.typed("streams", &streams),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
@@ -75,6 +76,7 @@ impl Config {
         load.refuse("cache", config.cache.validate());
         load.refuse("bus", config.bus.validate());
         load.refuse("centrifugo", config.centrifugo.validate());
+        load.refuse("node", config.node.validate());
         load.refuse("streams", config.streams.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {

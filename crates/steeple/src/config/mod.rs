@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, bus, cache, centrifugo, db, interceptor, record, server, stream};
+use crate::{auth, bus, cache, centrifugo, db, interceptor, node, record, server, stream};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -52,6 +52,8 @@ pub struct Config {
     pub bus: bus::Config,
     /// `[centrifugo]`. Holds a secret.
     pub centrifugo: centrifugo::Config,
+    /// `[node]`.
+    pub node: node::Config,
     /// `[streams]`.
     pub streams: stream::Config,
     /// `[apps]`.
@@ -142,6 +144,7 @@ impl Config {
             ("cache".to_owned(), table(&self.cache)),
             ("bus".to_owned(), table(&self.bus)),
             ("centrifugo".to_owned(), table(&self.centrifugo)),
+            ("node".to_owned(), table(&self.node)),
             ("streams".to_owned(), table(&self.streams)),
             ("apps".to_owned(), table(&self.apps)),
         ])

@@ -79,7 +79,7 @@ async fn who_am_i(cx: Context, _: WhoAmIRequest) -> Result<WhoAmIResponse> {
 /// The same as in `google.rpc.RetryInfo`, for callers who do not decode details.
 fn tell_wait(cx: &Context, error: &Error) {
     if let Some(wait) = error.retry_delay() {
-        let told = cx.set_metadata("retry-after", super::problem::seconds(wait).to_string());
+        let told = cx.set_metadata("retry-after", crate::problem::seconds(wait).to_string());
         debug_assert!(told.is_ok(), "a number is fit for metadata");
     }
 }

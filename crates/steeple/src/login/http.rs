@@ -13,10 +13,10 @@ use axum::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::problem::Problem;
 use crate::{
-    auth::{AccessClaims, Login, Pair, Verified},
+    auth::{AccessClaims, Identity, Login, Pair, Verified},
     clock,
+    problem::Problem,
 };
 
 /// Largest body: a token and its name.
@@ -24,23 +24,24 @@ const MOST_BYTES: usize = 16 * 1024;
 /// Time a body has to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The four doors.
-pub(crate) fn router(login: Login) -> Router {
+/// The doors for tokens and for sessions.
+pub(crate) fn router(identity: &Identity) -> Router {
     Router::new()
         .route("/api/auth/login", post(log_in))
         .route("/api/auth/refresh", post(refresh))
         .route("/api/auth/logout", post(log_out))
         .route("/api/auth/verify", post(verify))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "use POST"))
+        .with_state(identity.login.clone())
+        .merge(super::session::router(identity.clone()))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(middleware::map_response(not_stored))
-        .with_state(login)
 }
 
 #[derive(Deserialize)]
-struct Credentials {
-    username: String,
-    password: String,
+pub(super) struct Credentials {
+    pub username: String,
+    pub password: String,
 }
 
 #[derive(Deserialize)]
@@ -108,9 +109,9 @@ async fn verify(State(login): State<Login>, Sent(sent): Sent<Token>) -> Result<J
 }
 
 /// The body of a request, as the JSON object that the door wants. What was sent is never said back.
-struct Sent<T>(T);
+pub(super) struct Sent<T>(pub T);
 
-trait Wanted: DeserializeOwned {
+pub(super) trait Wanted: DeserializeOwned {
     const WANTED: &str;
 }
 

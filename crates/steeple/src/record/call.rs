@@ -232,6 +232,16 @@ impl Call {
     }
 }
 
+#[cfg(test)]
+impl Call {
+    /// A call that ended in the past: begun at `started_at`, in microseconds since 1970.
+    pub(crate) fn past(method: Arc<Method>, started_at: i64, duration: Duration, code: Code) -> Self {
+        let call = Self { started_at, ..Self::open(RequestId::of(None), method, None, None) };
+        call.outcome.set(Outcome { code, message: None, duration }).expect("it was just opened");
+        call
+    }
+}
+
 /// At most `limit` bytes of `text`, cut between characters.
 pub(crate) fn shortened(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]

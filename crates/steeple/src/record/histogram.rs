@@ -26,6 +26,16 @@ impl Histogram {
         self.0.add(&other.0).expect("a histogram that resizes itself takes any other");
     }
 
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The shortest and the longest duration in milliseconds. `None` if empty.
+    pub(super) fn extremes_ms(&self) -> Option<(f64, f64)> {
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        (!self.0.is_empty()).then(|| (ms(self.0.min()), ms(self.0.max())))
+    }
+
     /// The duration in milliseconds that the share `quantile` of all durations does not exceed. `None` if empty.
     pub(super) fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         if self.0.is_empty() {

@@ -29,16 +29,24 @@
 //! # }
 //! ```
 
+mod page;
+mod tail;
+
 use chrono::TimeDelta;
 use sea_orm::{
     ColumnTrait as _, Condition, DbBackend, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
     sea_query::{Alias, Expr, ExprTrait as _, SimpleExpr},
 };
+use tonic::Code;
 use uuid::Uuid;
 
+pub use self::{
+    page::Page,
+    tail::{News, Tail},
+};
 use super::{
-    State, stats,
+    State, code_name, stats,
     table::{Column, Entity, Model},
 };
 use crate::{
@@ -67,6 +75,7 @@ pub struct RequestLog {
     service: Option<String>,
     method: Option<String>,
     request_id: Option<String>,
+    code: Option<Code>,
     limit: u64,
 }
 
@@ -86,6 +95,7 @@ impl RequestLog {
             service: None,
             method: None,
             request_id: None,
+            code: None,
             limit: DEFAULT_LIMIT,
         }
     }
@@ -252,6 +262,13 @@ impl RequestLog {
         if let Some(method) = &self.method {
             condition = condition.add(Column::MethodName.eq(method.as_str()));
         }
+        if let Some(code) = self.code {
+            condition = if sqlite {
+                condition.add(Expr::col(Alias::new("code")).eq(code as i16))
+            } else {
+                condition.add(Column::GrpcStatusCode.eq(code_name(code)))
+            };
+        }
         if let Some(id) = &self.request_id {
             condition = condition.add(Column::RequestId.eq(id.as_str()));
             condition = match begun(id) {
@@ -275,7 +292,7 @@ impl RequestLog {
     /// # Errors
     /// INVALID_ARGUMENT for other hours, else the database's.
     pub async fn get_statistics(db: &Db, hours: u32) -> Result<stats::Statistics> {
-        stats::read(db, hours, clock::now().timestamp()).await
+        stats::Question::last(hours)?.statistics(db).await
     }
 }
 

@@ -9,6 +9,7 @@
 //! metadata says beyond the user agent and the request id.
 
 mod call;
+mod callers;
 pub mod config;
 pub mod console;
 mod histogram;

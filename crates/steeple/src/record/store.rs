@@ -14,10 +14,11 @@ use std::{
 
 use super::{
     Call,
+    callers::{CallerRow, Callers},
     recorder::Shared,
     sink::{Batch, Failure, Sink, Target},
-    stats::{HOUR_DAYS, MINUTE_DAYS},
-    tally::{HOUR, MINUTE, StatsRow, Tally},
+    stats::{DAY_DAYS, HOUR_DAYS, MINUTE_DAYS},
+    tally::{DAY, HOUR, MINUTE, StatsRow, Tally},
 };
 use crate::clock;
 
@@ -29,7 +30,6 @@ const WARN_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// `Call::row` of a call whose pending row was refused: it is not offered again while it runs.
 const REFUSED: i64 = -1;
-const DAY: i64 = 86_400;
 
 /// Everything that has to do with the database.
 pub(super) struct Store {
@@ -37,6 +37,11 @@ pub(super) struct Store {
     /// `None` while the database is away.
     sink: Option<Sink>,
     tally: Tally,
+    callers: Callers,
+    /// Periods that ended before this second are forgotten.
+    forgotten: i64,
+    /// The end has come: everything is due.
+    ending: bool,
     /// Closed calls that wait to be written, oldest first.
     backlog: VecDeque<Arc<Call>>,
     /// The batch at hand: taken from the backlog, counted in the statistics, not yet written.
@@ -54,10 +59,15 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(target: Target, retention_days: u32) -> Self {
         let now = Instant::now();
+        // Tells the rows of this process from those of others.
+        let node = uuid::Uuid::new_v4().as_u64_pair().0 as i64 & i64::MAX;
         Self {
             target,
             sink: None,
-            tally: Tally::new(),
+            tally: Tally::new(node),
+            callers: Callers::new(node),
+            forgotten: i64::MIN,
+            ending: false,
             backlog: VecDeque::new(),
             writing: Vec::new(),
             pending: Vec::new(),
@@ -88,6 +98,7 @@ impl Store {
     /// A closed call that is to get none.
     pub(super) fn count_only(&mut self, call: &Call) {
         self.tally.add(call);
+        self.callers.add(call, self.forgotten);
     }
 
     /// Gives up what waits; says how many.
@@ -101,10 +112,11 @@ impl Store {
     /// Writes everything that waits, unless the database is away and it is too early to try again.
     pub(super) fn pass(&mut self, shared: &Shared, batch: usize, flush_interval: Duration) {
         let now = Instant::now();
-        if self.retry_at.is_some_and(|moment| now < moment) && shared.stopping().is_none() {
+        self.ending = shared.stopping().is_some();
+        if self.retry_at.is_some_and(|moment| now < moment) && !self.ending {
             return;
         }
-        if now.duration_since(self.looked_at_running) >= flush_interval || shared.stopping().is_some() {
+        if now.duration_since(self.looked_at_running) >= flush_interval || self.ending {
             self.looked_at_running = now;
             // After the queue was emptied: whoever is still without an outcome is in no batch of this pass.
             let due = |call: &Call| {
@@ -122,11 +134,15 @@ impl Store {
         loop {
             if self.writing.is_empty() {
                 self.writing.extend(self.backlog.drain(..batch.min(self.backlog.len())));
-                self.writing.iter().for_each(|call| self.tally.add(call));
+                for call in &self.writing {
+                    self.tally.add(call);
+                    self.callers.add(call, self.forgotten);
+                }
             }
             // A call that has closed is in a batch or will be; its row must not be written twice.
             self.pending.retain(|call| call.outcome().is_none());
-            if self.writing.is_empty() && self.pending.is_empty() && !self.tally.has_changed() {
+            let counted = self.tally.has_changed() || self.callers.are_due(self.ending);
+            if self.writing.is_empty() && self.pending.is_empty() && !counted {
                 break;
             }
             let result = self.write_batch(shared);
@@ -145,17 +161,18 @@ impl Store {
     /// Everything in one transaction: rows and the statistics that count them.
     fn write_batch(&mut self, shared: &Shared) -> Result<(), Failure> {
         let mut sink = Self::sink(&mut self.sink, &self.target)?;
-        let stats = self.tally.rows();
-        match sink.write(&Batch { closed: &self.writing, pending: &self.pending, stats: &stats }) {
+        let (stats, callers) = (self.tally.rows(), self.callers.rows(self.ending));
+        let batch = Batch { closed: &self.writing, pending: &self.pending, stats: &stats, callers: &callers };
+        match sink.write(&batch) {
             Ok(ids) => {
                 for (call, id) in self.pending.drain(..).zip(ids) {
                     call.row.store(id, Relaxed);
                 }
-                self.tally.settled();
+                self.settled(&callers);
                 shared.count_written(self.writing.len() as u64);
                 self.writing.clear();
             }
-            Err(failure) if failure.data => self.write_in_parts(shared, &mut sink, &stats)?,
+            Err(failure) if failure.data => self.write_in_parts(shared, &mut sink, &stats, &callers)?,
             Err(failure) => return Err(failure),
         }
         self.sink = Some(sink);
@@ -163,7 +180,13 @@ impl Store {
     }
 
     /// Finds what the database refuses, by halves, and writes the rest.
-    fn write_in_parts(&mut self, shared: &Shared, sink: &mut Sink, stats: &[StatsRow]) -> Result<(), Failure> {
+    fn write_in_parts(
+        &mut self,
+        shared: &Shared,
+        sink: &mut Sink,
+        stats: &[StatsRow],
+        callers: &[CallerRow],
+    ) -> Result<(), Failure> {
         let mut size = self.writing.len().div_ceil(2);
         while !self.writing.is_empty() {
             let part = size.clamp(1, self.writing.len());
@@ -189,13 +212,20 @@ impl Store {
                 Err(failure) => return Err(failure),
             }
         }
-        match sink.write(&Batch { stats, ..Batch::default() }) {
+        match sink.write(&Batch { stats, callers, ..Batch::default() }) {
             Err(failure) if !failure.data => return Err(failure),
             Err(failure) => tracing::error!(%failure, "the database refuses statistics of the request log"),
             Ok(_) => {}
         }
-        self.tally.settled();
+        self.settled(callers);
         Ok(())
+    }
+
+    fn settled(&mut self, callers: &[CallerRow]) {
+        self.tally.settled();
+        if !callers.is_empty() {
+            self.callers.settled();
+        }
     }
 
     fn refused(&mut self, failure: &Failure, call: &Call) {
@@ -234,7 +264,10 @@ impl Store {
     /// Minutes and hours that no call can end in any more need not stay in memory.
     fn forget(&mut self, shared: &Shared) {
         if shared.queue.is_empty() {
-            self.tally.forget_before(clock::now().timestamp() - 2 * MINUTE);
+            let second = clock::now().timestamp() - 2 * MINUTE;
+            self.forgotten = self.forgotten.max(second);
+            self.tally.forget_before(second);
+            self.callers.forget_before(second);
         }
     }
 
@@ -254,6 +287,8 @@ impl Store {
             }
             sink.delete_stats_before(MINUTE, seconds - MINUTE_DAYS * DAY)?;
             sink.delete_stats_before(HOUR, seconds - HOUR_DAYS * DAY)?;
+            sink.delete_stats_before(DAY, seconds - DAY_DAYS * DAY)?;
+            sink.delete_callers_before(seconds - HOUR_DAYS * DAY)?;
             Ok::<_, Failure>(false)
         };
         match swept() {

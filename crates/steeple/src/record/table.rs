@@ -5,13 +5,14 @@
 
 #![expect(missing_docs, reason = "the derive makes public items that are SeaORM's and not described here")]
 
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 use super::State;
 
 /// One call.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, JsonSchema)]
 #[sea_orm(table_name = "steeple_request_log")]
 pub struct Model {
     /// In the order in which rows were written, so nearly in the order of time. On SQLite the moment of writing, in

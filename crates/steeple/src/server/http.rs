@@ -1,21 +1,43 @@
 //! The HTTP listener: `/healthz` (the process runs), `/readyz` (it takes calls), `/metrics` (Prometheus text), and beside
-//! them what `login/` adds (`/api/auth/…`).
+//! them what `login/` adds (`/api/auth/…`) and the doors it was given.
+//!
+//! There are at most [`MOST_CONNECTIONS`], and no more than the gRPC listener may have; one that does not send the head of a request within
+//! `server.header_timeout` is closed, also when it is idle between two requests. Each request carries its peer as
+//! [`ConnectInfo`].
 
-use std::sync::Arc;
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
-    http::{StatusCode, header},
+    body::Body,
+    extract::{ConnectInfo, State},
+    http::{Request, StatusCode, header},
     response::IntoResponse,
     routing::get,
 };
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tower::ServiceExt as _;
 
-use super::health::{Health, Readiness};
+use super::{
+    Config,
+    health::{Health, Readiness},
+};
 use crate::{
     bus::{self, Bus},
     record::metrics::Metrics,
 };
+
+/// How long to leave `accept` alone when the machine has no file descriptor or memory for it.
+const REST: Duration = Duration::from_millis(100);
+/// Connections at once, whatever the gRPC listener may have: scrapers, probes, the browsers of some dozens of people. Each is
+/// a file descriptor, and gRPC needs those too.
+const MOST_CONNECTIONS: usize = 512;
 
 #[derive(Clone)]
 struct Doors {
@@ -51,4 +73,49 @@ fn bus_line(bus: &Bus) -> String {
 
 async fn scrape(State(doors): State<Doors>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], doors.metrics.render())
+}
+
+/// Answers requests until it is aborted; its connections end with it.
+pub(super) async fn serve(listener: TcpListener, router: Router, config: Config) {
+    let places = Arc::new(Semaphore::new(config.max_connections.min(MOST_CONNECTIONS)));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // Over the limit a connection is closed on arrival.
+                let Ok(place) = places.clone().try_acquire_owned() else { continue };
+                let connection = connection(stream, peer, router.clone(), config.header_timeout);
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the http listener cannot accept a connection, trying again");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, patience: Duration) {
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answer = router.clone().oneshot(request.map(Body::new));
+        async move { answer.await.map_err(|never: Infallible| never) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "an http connection ended");
+    }
 }

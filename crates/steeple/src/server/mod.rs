@@ -1,15 +1,17 @@
 //! The server: a site, its interceptors and a configuration, made into listeners that answer calls.
 //!
 //! [`Server`] is a description; [`Plan`] is that description checked against a configuration, printable without a
-//! database; [`Server::start`] opens the database, makes the services, binds and serves; [`Running`] is the result, and
-//! knows how to drain. This is the only module that names tonic's transport.
+//! database; `Server::start_with` opens the database, makes the services, binds and serves; [`Running`] is the result,
+//! and knows how to drain. This is the only module that names tonic's transport. The doors on the HTTP listener are
+//! handed over by whoever composes the server ([`Server::start`]): they see it as [`Inside`].
 //!
-//! Must never: start with a part missing that the configuration asks for, or end without telling the log.
+//! Must never: start with a part missing that the configuration asks for, end without telling the log, or know a door.
 
 mod config;
 mod guard;
 mod health;
 mod http;
+mod inside;
 mod plan;
 mod reflection;
 mod running;
@@ -25,6 +27,7 @@ use std::{
 
 pub use config::{Compression, Config};
 pub use guard::ListenError;
+pub use inside::Inside;
 pub use plan::{Plan, PlannedMethod, PlannedService};
 pub use running::{Running, Stopped};
 pub use start::StartError;

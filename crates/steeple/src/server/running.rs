@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport;
 
 use super::{
-    Plan, Surrounded,
+    Inside, Plan,
     guard::Incoming,
     health::{Health, Readiness},
+    http,
 };
 use crate::{
     auth::Identity,
@@ -25,6 +26,7 @@ use crate::{
     config::Config,
     db::Db,
     interceptor::Shared,
+    node::{Node, State},
     record::{metrics::Metrics, recorder::Recorder},
     signal::Deliveries,
     stream::Hubs,
@@ -42,10 +44,10 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Running {
     /// Where calls are answered.
     pub grpc: SocketAddr,
-    /// Where `/healthz`, `/readyz`, `/metrics` and `/api/auth/…` are; `None` when that is off.
+    /// Where `/healthz`, `/readyz`, `/metrics`, `/api/auth/…` and `/cfg/grpc/…` are; `None` when that is off.
     pub http: Option<SocketAddr>,
     /// What is served.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     config: Arc<Config>,
     db: Db,
     recorder: Option<Arc<Recorder>>,
@@ -56,6 +58,9 @@ pub struct Running {
     hubs: Arc<Hubs>,
     health: Health,
     shared: Arc<Shared>,
+    node: Arc<Node>,
+    /// Why the grpc listener ended by itself.
+    fault: Arc<OnceLock<String>>,
     deliveries: Deliveries,
     draining: CancellationToken,
     served: JoinHandle<()>,
@@ -75,27 +80,17 @@ pub struct Stopped {
 }
 
 pub(super) struct Parts {
-    pub config: Arc<Config>,
-    pub plan: Plan,
-    pub db: Db,
-    pub recorder: Option<Arc<Recorder>>,
-    pub identity: Identity,
-    pub bus: Bus,
-    pub centrifugo: Option<Centrifugo>,
-    pub metrics: Arc<Metrics>,
-    pub hubs: Arc<Hubs>,
-    pub health: Health,
-    pub shared: Arc<Shared>,
+    pub inside: Arc<Inside>,
     pub deliveries: Deliveries,
-    pub answering: Surrounded,
     pub incoming: Incoming,
     pub http: Option<TcpListener>,
     pub router: Router,
 }
 
 impl Running {
-    pub(super) fn serve(parts: Parts) -> Self {
-        let Parts {
+    pub(super) async fn serve(Parts { inside, deliveries, incoming, http, router }: Parts) -> Self {
+        let Inside {
+            grpc,
             config,
             plan,
             db,
@@ -104,48 +99,53 @@ impl Running {
             bus,
             centrifugo,
             metrics,
+            node,
+            draining,
             hubs,
             health,
             shared,
-            deliveries,
             answering,
+            ..
+        } = &*inside;
+        let transport = transport(config).serve_with_incoming_shutdown(
+            answering.clone(),
             incoming,
-            http,
-            router,
-        } = parts;
-        let draining = CancellationToken::new();
-        let grpc = incoming.local_addr();
-        let transport =
-            transport(&config).serve_with_incoming_shutdown(answering, incoming, draining.clone().cancelled_owned());
+            draining.clone().cancelled_owned(),
+        );
+        let fault = Arc::new(OnceLock::new());
+        let said = fault.clone();
         let served = tokio::spawn(async move {
             if let Err(error) = transport.await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the grpc listener ended");
+                let _ = said.set(format!("the grpc listener ended: {error}"));
             }
         });
         let checks = tokio::spawn(health.clone().watch(db.clone(), bus.clone(), config.bus.required, draining.clone()));
         let mut tasks = vec![tokio::spawn(upkeep(metrics.clone(), draining.clone()))];
-        tasks.extend(identity.tend(&draining));
-        let http = http.and_then(|listener| {
-            let address = listener.local_addr().ok();
-            tasks.push(tokio::spawn(serve_http(listener, router)));
-            address
-        });
+        tasks.extend(identity.tend(draining));
+        if let Some(listener) = http {
+            tasks.push(tokio::spawn(http::serve(listener, router, config.server.clone())));
+        }
+        node.enter(State::Running).await;
+        tasks.push(tokio::spawn(node.clone().beat(CancellationToken::new())));
         Self {
-            grpc,
-            http,
-            plan,
-            config,
-            db,
-            recorder,
-            identity,
-            bus,
-            centrifugo,
-            metrics,
-            hubs,
-            health,
-            shared,
+            grpc: *grpc,
+            http: inside.http,
+            plan: plan.clone(),
+            config: config.clone(),
+            db: db.clone(),
+            recorder: recorder.clone(),
+            identity: identity.clone(),
+            bus: bus.clone(),
+            centrifugo: centrifugo.clone(),
+            metrics: metrics.clone(),
+            hubs: hubs.clone(),
+            health: health.clone(),
+            shared: shared.clone(),
             deliveries,
-            draining,
+            node: node.clone(),
+            fault,
+            draining: draining.clone(),
             served,
             checks,
             tasks,
@@ -160,6 +160,11 @@ impl Running {
     /// The configuration it was started with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// This server among the others.
+    pub fn node(&self) -> &Node {
+        &self.node
     }
 
     /// The request log's writer; `None` when the log is off.
@@ -221,6 +226,7 @@ impl Running {
         self.health.set(Readiness::Draining).await;
         self.draining.cancel();
         self.shared.drain();
+        self.node.enter(State::Stopping).await;
         self.hubs.drain();
         let mut cut = 0;
         if timeout(self.config.server.drain, self.quiet()).await.is_err() {
@@ -264,6 +270,8 @@ impl Running {
         if lost > 0 {
             tracing::error!(rows = lost, "rows of the request log could not be written and are lost");
         }
+        let end = self.fault.get().map_or(State::Stopped, |why| State::Error(why.clone()));
+        self.node.enter(end).await;
         self.db.close().await;
         Stopped { cut, lost, undelivered }
     }
@@ -329,12 +337,5 @@ fn transport(config: &Config) -> transport::Server {
 async fn upkeep(metrics: Arc<Metrics>, draining: CancellationToken) {
     while draining.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
         metrics.upkeep();
-    }
-}
-
-async fn serve_http(listener: TcpListener, router: Router) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "the http listener ended");
     }
 }

@@ -1,15 +1,23 @@
 //! From description to listeners, in one column.
 
-use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
+use axum::Router;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::{
     codec::{CompressionEncoding, EnabledCompressionEncodings},
     service::{Routes, RoutesBuilder},
 };
 
 use super::{
-    Compression, ListenError, Plan, Running, Server, Surrounded,
+    Compression, Inside, ListenError, Plan, PlannedService, Running, Server, Surrounded,
     guard::Incoming,
     health::{self, Health, Readiness},
     http, reflection,
@@ -28,9 +36,10 @@ use crate::{
     interceptor::{Entry, Pipeline, Shared},
     login,
     method::Method,
+    node::{self, About, Figures, Node, Served, State},
     record::{self, config::Format, metrics::Metrics, recorder::Recorder},
     service::{Handler, Wire},
-    signal::Signals,
+    signal::{Deliveries, Signals},
     stream::{self, Hubs},
 };
 
@@ -96,22 +105,33 @@ impl From<ListenError> for StartError {
     }
 }
 
+/// What stands behind the listeners.
+struct Assembled {
+    routes: Routes,
+    made: Shared,
+    deliveries: Deliveries,
+    bus: Bus,
+    centrifugo: Option<Centrifugo>,
+    hubs: Arc<Hubs>,
+}
+
 impl Server {
-    /// Opens the database, makes the services, binds, and serves in the background.
-    ///
-    /// In development and test a database that lacks migrations is migrated first; in production that stops the start.
-    ///
-    /// # Errors
-    /// Whatever keeps a part from working that the configuration asks for; nothing is left running.
-    pub async fn start(self, config: Config) -> Result<Running, StartError> {
+    /// Opens the database, makes the services, binds, and serves in the background, with these doors on the HTTP
+    /// listener: see [`Server::start`].
+    pub(crate) async fn start_with(
+        self,
+        config: Config,
+        doors: impl FnOnce(&Arc<Inside>) -> Router,
+    ) -> Result<Running, StartError> {
         let config = Arc::new(config);
-        let plan = Plan::of(&self, &config).map_err(StartError::Plan)?;
+        let plan = Arc::new(Plan::of(&self, &config).map_err(StartError::Plan)?);
         let db = Db::connect(&config.database, config.server.workers()).await.map_err(StartError::Database)?;
         migrated(&self, &db, config.env).await?;
         let identity = identity(&db, &config).await?;
 
         let incoming = Incoming::bind(&config.server.grpc, &config.server)?;
         let http = http_listener(&config.server.http).await?;
+        let (grpc, http_address) = (incoming.local_addr(), http.as_ref().and_then(|http| http.local_addr().ok()));
 
         let metrics = Arc::new(Metrics::new());
         let recorder = if config.log.is_on() {
@@ -120,18 +140,79 @@ impl Server {
         } else {
             None
         };
+        let shared = Arc::new(OnceLock::<Arc<Shared>>::new());
+        let about = self.about(&plan, &config, (grpc, http_address));
+        let node = Node::register(&db, &config.node, about, {
+            let (shared, recorder) = (shared.clone(), recorder.clone());
+            move || Figures {
+                in_flight: shared.get().map_or(0, |shared| shared.in_flight()),
+                log_dropped: recorder.as_ref().map_or(0, |recorder| recorder.dropped()),
+            }
+        })
+        .await;
         let health = Health::new(plan.services.iter().map(|planned| planned.found.name), self.health_interval);
-        let routes = stock_routes(&self, &plan, &config, &health)?;
-        let cache = Cache::open(&config.cache, self.site.name, &metrics).await.map_err(StartError::Cache)?;
-        let centrifugo = Centrifugo::start(&config.centrifugo, &metrics).map_err(StartError::Centrifugo)?;
+        let name = format!("{}:{}", node::hostname(), grpc.port());
+        let around = (&*name, &metrics, &health);
+        let assembled = self.assemble(&plan, &config, &db, &identity, around, recorder.clone()).await;
+        let Assembled { routes, made, deliveries, bus, centrifugo, hubs } = match assembled {
+            Ok(assembled) => assembled,
+            Err(error) => {
+                node.enter(State::Error(error.to_string())).await;
+                return Err(error);
+            }
+        };
+        let shared = shared.get_or_init(|| Arc::new(made)).clone();
+
+        let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
+        let router = http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(&identity));
+        health.set(health::check(&db, &bus, config.bus.required).await).await;
+        if let Readiness::NotReady(why) = health.readiness() {
+            tracing::warn!(why, "started, but not ready");
+        }
+        let (site, draining) = (self.site, CancellationToken::new());
+        let inside = Arc::new(Inside {
+            grpc,
+            http: http_address,
+            config,
+            site,
+            plan,
+            db,
+            recorder,
+            identity,
+            bus,
+            centrifugo,
+            metrics,
+            hubs,
+            node,
+            draining,
+            health,
+            shared,
+            answering,
+        });
+        let router = router.merge(doors(&inside));
+        Ok(Running::serve(Parts { inside, deliveries, incoming, http, router }).await)
+    }
+
+    /// Everything behind the listeners: what services may have, the services, and the way of a call.
+    async fn assemble(
+        &self,
+        plan: &Plan,
+        config: &Arc<Config>,
+        db: &Db,
+        identity: &Identity,
+        (node, metrics, health): (&str, &Arc<Metrics>, &Health),
+        recorder: Option<Arc<Recorder>>,
+    ) -> Result<Assembled, StartError> {
+        let routes = stock_routes(self, plan, config, health)?;
+        let cache = Cache::open(&config.cache, self.site.name, metrics).await.map_err(StartError::Cache)?;
+        let centrifugo = Centrifugo::start(&config.centrifugo, metrics).map_err(StartError::Centrifugo)?;
         let process = format!("process {}", std::process::id());
         let bus = Bus::open(&config.bus, &process).await.map_err(StartError::Bus)?;
-        let node = format!("{}:{}", hostname(), incoming.local_addr().port());
         let descriptors: Arc<[_]> = self.site.descriptors.clone().into();
         let hubs = Hubs::start(stream::Parts {
             config: &config.streams,
             auth: &config.auth,
-            node,
+            node: node.to_owned(),
             db: db.clone(),
             metrics: metrics.clone(),
             bus: bus.clone(),
@@ -143,7 +224,7 @@ impl Server {
                 .collect(),
             descriptors: descriptors.clone(),
         });
-        let lent = Lent::new(db.clone(), cache, Signals::new(&metrics));
+        let lent = Lent::new(db.clone(), cache, Signals::new(metrics));
         // What a service or a receiver may have; each gets it with the label of its app.
         let setup = Setup {
             app: "steeple",
@@ -160,33 +241,28 @@ impl Server {
         let receivers = self.site.received(&config.apps);
         let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
         let deliveries = lent.signals.deliver(receivers);
-        let shared = Arc::new(self.shared(&plan, &setup, lent, &metrics, recorder.clone())?);
+        let made = self.shared(plan, &setup, lent, metrics, recorder)?;
+        Ok(Assembled { routes, made, deliveries, bus, centrifugo, hubs })
+    }
 
-        let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
-        let router =
-            http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(identity.login.clone()));
-        health.set(health::check(&db, &bus, config.bus.required).await).await;
-        if let Readiness::NotReady(why) = health.readiness() {
-            tracing::warn!(why, "started, but not ready");
-        }
-        Ok(Running::serve(Parts {
-            config,
-            plan,
-            db,
-            recorder,
-            identity,
-            bus,
-            centrifugo,
-            metrics,
-            hubs,
-            health,
-            shared,
-            deliveries,
-            answering,
-            incoming,
+    /// What this server says of itself to the others.
+    fn about(&self, plan: &Plan, config: &Config, (grpc, http): (SocketAddr, Option<SocketAddr>)) -> About {
+        let served = |planned: &PlannedService| Served {
+            name: planned.found.name.to_owned(),
+            app: planned.found.app.to_owned(),
+            methods: planned.methods.iter().map(|planned| planned.method.name.clone()).collect(),
+        };
+        let serves = |name: &str| plan.services.iter().any(|planned| planned.found.name == name);
+        About {
+            site: self.site.name().to_owned(),
+            version: self.site.version().to_owned(),
+            grpc,
             http,
-            router,
-        }))
+            workers: config.server.workers(),
+            reflection: serves(reflection::V1),
+            health: serves(health::NAME),
+            services: plan.services.iter().map(served).collect(),
+        }
     }
 
     /// Every migration of the site: Steeple's own tables first, then the apps' in their order, see [`App::after`].
@@ -194,7 +270,8 @@ impl Server {
         // Apps that cannot be ordered are still all listed; what would apply them says why it does not.
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
-        let own = record::migrations().into_iter().chain(auth::migrations()).chain(stream::migrations());
+        let own = record::migrations().into_iter().chain(auth::migrations()).chain(node::migrations());
+        let own = own.chain(stream::migrations());
         own.chain(apps).collect()
     }
 
@@ -368,13 +445,6 @@ async fn migrated(server: &Server, db: &Db, env: Environment) -> Result<(), Star
         tracing::info!(name, "migrated");
     }
     Ok(())
-}
-
-/// What this machine calls itself.
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 async fn http_listener(address: &str) -> Result<Option<TcpListener>, StartError> {

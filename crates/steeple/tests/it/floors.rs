@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 25] = [
     "error",
     "clock", // ground
     "db",
@@ -16,6 +16,7 @@ const ORDER: [&str; 21] = [
     "auth",
     "cache",
     "signal",
+    "node",
     "bus",
     "centrifugo", // pieces
     "context",
@@ -24,9 +25,12 @@ const ORDER: [&str; 21] = [
     "stream", // wire
     "config",
     "app",
+    "problem",
     "login",
     "server", // house
     "invoke",
+    "monitor",
+    "doors",
     "commands", // doors
 ];
 

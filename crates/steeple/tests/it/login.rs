@@ -4,6 +4,7 @@ pub mod doors;
 pub mod grpc;
 mod http;
 mod secrecy;
+mod sessions;
 mod throttle;
 
 use steeple::{

@@ -24,6 +24,8 @@ mod generated;
 mod health;
 mod interceptors;
 mod login;
+mod monitor;
+mod node;
 mod options;
 mod read_only;
 mod reflection;

@@ -154,6 +154,11 @@ impl House {
         rows(self.running.db(), count, done).await
     }
 
+    /// The server, and the folder of its database.
+    pub fn into_parts(self) -> (Running, TempDir) {
+        (self.running, self.folder)
+    }
+
     /// Drains, and gives the rows that are in the database then.
     pub async fn close(self) -> Vec<RequestLogRow> {
         let url = self.config.database.clone();

@@ -73,10 +73,14 @@ async fn json_has_the_keys_that_programs_rely_on() {
     let steps = [
         "steeple_log.0001_request_log",
         "steeple_log.0002_request_stats",
+        "steeple_log.0003_caller_stats",
+        "steeple_log.0004_slow_calls",
         "steeple_auth.0001_django_auth",
         "steeple_auth.0002_secret",
         "steeple_auth.0003_refresh_token",
         "steeple_auth.0004_api_key",
+        "steeple_auth.0005_session",
+        "steeple_node.0001_server_status",
         "steeple_stream.0001_connection",
         "steeple_stream.0002_connection_event",
         "crypto.0001_initial",
@@ -171,6 +175,8 @@ async fn json_has_the_keys_that_programs_rely_on() {
         "avg_duration_ms",
         "cancelled",
         "errors",
+        "max_duration_ms",
+        "min_duration_ms",
         "p50_duration_ms",
         "p95_duration_ms",
         "p99_duration_ms",
@@ -186,8 +192,8 @@ async fn json_has_the_keys_that_programs_rely_on() {
         all.sort_unstable();
         all
     };
-    assert_eq!(keys(&stats), with(&["hours", "methods"]));
-    assert_eq!(keys(&stats["methods"][0]), with(&["method_name", "service_name"]));
+    assert_eq!(keys(&stats), with(&["hours", "methods", "services"]));
+    assert_eq!(keys(&stats["methods"][0]), with(&["last_activity_at", "method_name", "service_name"]));
     assert_eq!((&stats["total"], &stats["successful"]), (&1.into(), &1.into()));
 
     let free = ["doctor", "--set", "server.grpc=127.0.0.1:0", "--set", "server.http=off"];

@@ -5,6 +5,7 @@ mod commands;
 mod connected;
 mod ending;
 mod nodes;
+mod servers;
 mod token;
 mod trouble;
 mod users;

@@ -136,6 +136,14 @@ impl ApiKeys {
         Ok(select.all(&self.0.db).await?)
     }
 
+    /// Those of these keys that there are.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn by_ids(&self, ids: impl IntoIterator<Item = i64>) -> Result<Vec<Model>> {
+        Ok(Entity::find().filter(Column::Id.is_in(ids)).all(&self.0.db).await?)
+    }
+
     /// The key with this id (`7`) or prefix (`k3Qz81Lm`, `stp_k3Qz81Lm`).
     ///
     /// # Errors

@@ -26,6 +26,7 @@ use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 use uses::Ledger;
 
+pub(super) use text::Digest;
 pub use {
     changes::{NewApiKey, NewKey},
     key::ApiKey,

@@ -97,7 +97,7 @@ impl fmt::Debug for Prefix {
 
 /// The SHA-256 of a text, which is all that is kept of a secret.
 #[derive(Clone, Copy)]
-pub(super) struct Digest([u8; 32]);
+pub(in crate::auth) struct Digest([u8; 32]);
 
 impl Digest {
     pub fn of(text: &str) -> Self {

@@ -71,6 +71,11 @@ impl Encoded {
         Ok(Self(format!("{UNUSABLE}{}", random::text(40)?)))
     }
 
+    /// As the table has it. A secret.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Some password matches it, as far as can be told: it is not marked as unusable.
     pub fn is_usable(&self) -> bool {
         !self.0.starts_with(UNUSABLE)

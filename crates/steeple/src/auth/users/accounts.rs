@@ -1,5 +1,7 @@
 //! Accounts: made, found, changed and deleted.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::Set,
@@ -22,7 +24,7 @@ use crate::{
 
 /// What lets a user in and has no foreign key to them. It would be of no use without the user, but some databases give an
 /// id again, and the next who has it must not inherit it.
-const CREDENTIALS: [&str; 2] = ["steeple_api_key", "steeple_refresh_token"];
+const CREDENTIALS: [&str; 3] = ["steeple_api_key", "steeple_refresh_token", "steeple_session"];
 
 /// A user to be made: active, and otherwise with nothing.
 #[derive(Debug, Clone)]
@@ -138,6 +140,17 @@ impl Users {
         Ok(user::Entity::find_by_id(id).one(&self.db).await?)
     }
 
+    /// What those of these users are called that there are, active or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn usernames(&self, ids: impl IntoIterator<Item = i64>) -> Result<HashMap<i64, String>> {
+        let ids = ids.into_iter().filter_map(|id| i32::try_from(id).ok());
+        let users = user::Entity::find().filter(user::Column::Id.is_in(ids)).select_only();
+        let users = users.column(user::Column::Id).column(user::Column::Username).into_tuple::<(i32, String)>();
+        Ok(users.all(&self.db).await?.into_iter().map(|(id, name)| (id.into(), name)).collect())
+    }
+
     /// At most `limit` users with ids above `after`, active or not, in the order of their ids.
     ///
     /// # Errors
@@ -241,7 +254,7 @@ impl Users {
         found.ok_or_else(not_found)
     }
 
-    /// Deletes a user with what they were given, their API keys and refresh tokens. `false`: there was none. Prefer
+    /// Deletes a user with what they were given, their API keys, refresh tokens and sessions. `false`: there was none. Prefer
     /// [`set_active`](Self::set_active): rows of other tables may refer to them.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions, sqlite::SqlitePool};
 use tokio::runtime::{Handle, Runtime};
 
-use super::{Call, tally::StatsRow};
+use super::{Call, callers::CallerRow, tally::StatsRow};
 use crate::{Db, db::Pool};
 
 /// Longest time for one transaction, and for making a connection, on a database at the other end of a network.
@@ -32,6 +32,8 @@ pub(super) struct Batch<'a> {
     pub pending: &'a [Arc<Call>],
     /// Rows of statistics, each replacing its older self.
     pub stats: &'a [StatsRow],
+    /// Rows of callers' statistics, likewise.
+    pub callers: &'a [CallerRow],
 }
 
 /// Why a batch was not written.
@@ -138,6 +140,16 @@ impl Sink {
             }
             Self::Postgres(sink, runtime) => patiently(runtime, sink.delete_stats_before(period, second)),
             Self::MySql(sink, runtime) => patiently(runtime, sink.delete_stats_before(period, second)),
+        }
+    }
+
+    /// Deletes the statistics of callers that began before `second`.
+    pub(super) fn delete_callers_before(&mut self, second: i64) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite(sink) => sink.delete_callers_before(second),
+            Self::SqlitePool(sink, handle) => handle.block_on(sink.delete_callers_before(second)).map_err(of_sqlx),
+            Self::Postgres(sink, runtime) => patiently(runtime, sink.delete_callers_before(second)),
+            Self::MySql(sink, runtime) => patiently(runtime, sink.delete_callers_before(second)),
         }
     }
 }

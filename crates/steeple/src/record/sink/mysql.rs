@@ -12,6 +12,7 @@ use sqlx::{
 use super::{Batch, SWEEP};
 use crate::record::{
     Call,
+    callers::CallerRow,
     row::{COLUMNS, Row, Scratch, written},
     tally::StatsRow,
 };
@@ -23,11 +24,17 @@ const UPDATE: &str = "UPDATE steeple_request_log SET request_size = ?, response_
     response_messages = ?, status = ?, grpc_status_code = ?, error_message = ?, duration_ms = ?, duration_us = ?, \
     user_id = ?, api_key_id = ?, is_authenticated = ?, completed_at = ? WHERE id = ? AND request_id = ?";
 const STATS: &str = "INSERT INTO steeple_request_stats (period, starts_at, service_name, method_name, grpc_code, node, \
-    calls, duration_us, request_bytes, response_bytes, histogram) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-    ON DUPLICATE KEY UPDATE calls = VALUES(calls), duration_us = VALUES(duration_us), \
-    request_bytes = VALUES(request_bytes), response_bytes = VALUES(response_bytes), histogram = VALUES(histogram)";
+    calls, duration_us, request_bytes, response_bytes, last_us, histogram) VALUES ";
+const STATS_AGAIN: &str = " ON DUPLICATE KEY UPDATE calls = VALUES(calls), duration_us = VALUES(duration_us), \
+    request_bytes = VALUES(request_bytes), response_bytes = VALUES(response_bytes), last_us = VALUES(last_us), \
+    histogram = VALUES(histogram)";
+const CALLERS: &str = "INSERT INTO steeple_caller_stats (starts_at, user_id, api_key_id, grpc_code, node, calls, \
+    duration_us, request_bytes, response_bytes, last_us) VALUES ";
+const CALLERS_AGAIN: &str = " ON DUPLICATE KEY UPDATE calls = VALUES(calls), duration_us = VALUES(duration_us), \
+    request_bytes = VALUES(request_bytes), response_bytes = VALUES(response_bytes), last_us = VALUES(last_us)";
 const DELETE: &str = "DELETE FROM steeple_request_log WHERE created_at < ? ORDER BY created_at LIMIT 2000";
 const DELETE_STATS: &str = "DELETE FROM steeple_request_stats WHERE period = ? AND starts_at < ?";
+const DELETE_CALLERS: &str = "DELETE FROM steeple_caller_stats WHERE starts_at < ?";
 
 pub(in crate::record) struct Sink {
     connection: MySqlConnection,
@@ -66,8 +73,11 @@ impl Sink {
             // One by one: only then is the id certain, whatever the server's numbering.
             ids.push(insert(&mut transaction, &inserts[SIZES.len() - 1], &[call]).await?);
         }
-        for row in batch.stats {
-            stats(&mut transaction, row).await?;
+        for rows in in_sizes(batch.stats) {
+            stats(&mut transaction, rows).await?;
+        }
+        for rows in in_sizes(batch.callers) {
+            callers(&mut transaction, rows).await?;
         }
         transaction.commit().await?;
         Ok(ids)
@@ -79,6 +89,10 @@ impl Sink {
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
         sqlx::query(DELETE_STATS).bind(period).bind(second).execute(&mut self.connection).await.map(drop)
+    }
+
+    pub(super) async fn delete_callers_before(&mut self, second: i64) -> Result<(), sqlx::Error> {
+        sqlx::query(DELETE_CALLERS).bind(second).execute(&mut self.connection).await.map(drop)
     }
 }
 
@@ -152,22 +166,57 @@ async fn update(connection: &mut MySqlConnection, id: i64, call: &Call) -> Resul
     Ok(done.rows_affected())
 }
 
-async fn stats(connection: &mut MySqlConnection, row: &StatsRow) -> Result<(), sqlx::Error> {
-    sqlx::query(STATS)
-        .bind(row.period)
-        .bind(row.starts_at)
-        .bind(&row.service_name)
-        .bind(&row.method_name)
-        .bind(row.grpc_code)
-        .bind(row.node)
-        .bind(row.calls)
-        .bind(row.duration_us)
-        .bind(row.request_bytes)
-        .bind(row.response_bytes)
-        .bind(&row.histogram)
-        .execute(connection)
-        .await
-        .map(drop)
+/// The rows in parts of few sizes.
+fn in_sizes<R>(mut rest: &[R]) -> Vec<&[R]> {
+    let mut parts = Vec::new();
+    for size in SIZES {
+        while rest.len() >= size {
+            let (part, more) = rest.split_at(size);
+            parts.push(part);
+            rest = more;
+        }
+    }
+    parts
+}
+
+async fn stats(connection: &mut MySqlConnection, rows: &[StatsRow]) -> Result<(), sqlx::Error> {
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows.len()].join(", ");
+    let mut query = sqlx::query(AssertSqlSafe(format!("{STATS}{values}{STATS_AGAIN}")));
+    for row in rows {
+        query = query
+            .bind(row.period)
+            .bind(row.starts_at)
+            .bind(&row.service_name)
+            .bind(&row.method_name)
+            .bind(row.grpc_code)
+            .bind(row.node)
+            .bind(row.calls)
+            .bind(row.duration_us)
+            .bind(row.request_bytes)
+            .bind(row.response_bytes)
+            .bind(row.last_us)
+            .bind(&row.histogram);
+    }
+    query.execute(connection).await.map(drop)
+}
+
+async fn callers(connection: &mut MySqlConnection, rows: &[CallerRow]) -> Result<(), sqlx::Error> {
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows.len()].join(", ");
+    let mut query = sqlx::query(AssertSqlSafe(format!("{CALLERS}{values}{CALLERS_AGAIN}")));
+    for row in rows {
+        query = query
+            .bind(row.starts_at)
+            .bind(row.user_id)
+            .bind(row.api_key_id)
+            .bind(row.grpc_code)
+            .bind(row.node)
+            .bind(row.calls)
+            .bind(row.duration_us)
+            .bind(row.request_bytes)
+            .bind(row.response_bytes)
+            .bind(row.last_us);
+    }
+    query.execute(connection).await.map(drop)
 }
 
 fn time(micros: i64) -> NaiveDateTime {

@@ -11,6 +11,7 @@ use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use super::{Batch, SWEEP};
 use crate::record::{
     Call,
+    callers::CallerRow,
     row::{Row, Scratch, written},
     tally::StatsRow,
 };
@@ -28,13 +29,20 @@ const UPDATE: &str = "UPDATE steeple_request_log AS log SET request_size = new.r
     is_authenticated, completed_at, id, request_id) WHERE log.id = new.id AND log.request_id = new.request_id \
     RETURNING log.id";
 const STATS: &str = "INSERT INTO steeple_request_stats (period, starts_at, service_name, method_name, grpc_code, node, \
-    calls, duration_us, request_bytes, response_bytes, histogram) SELECT * FROM UNNEST($1::smallint[], $2::bigint[], \
+    calls, duration_us, request_bytes, response_bytes, last_us, histogram) SELECT * FROM UNNEST($1::integer[], $2::bigint[], \
     $3::text[], $4::text[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], \
-    $11::bytea[]) ON CONFLICT (period, starts_at, service_name, method_name, grpc_code, node) DO UPDATE SET \
+    $11::bigint[], $12::bytea[]) ON CONFLICT (period, starts_at, service_name, method_name, grpc_code, node) DO UPDATE SET \
     calls = excluded.calls, duration_us = excluded.duration_us, request_bytes = excluded.request_bytes, \
-    response_bytes = excluded.response_bytes, histogram = excluded.histogram";
+    response_bytes = excluded.response_bytes, last_us = excluded.last_us, histogram = excluded.histogram";
 const DELETE: &str = "DELETE FROM steeple_request_log WHERE id IN (SELECT id FROM (SELECT id, created_at \
     FROM steeple_request_log ORDER BY id LIMIT $1) AS oldest WHERE created_at < $2)";
+const CALLERS: &str = "INSERT INTO steeple_caller_stats (starts_at, user_id, api_key_id, grpc_code, node, calls, \
+    duration_us, request_bytes, response_bytes, last_us) SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], \
+    $4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) \
+    ON CONFLICT (starts_at, user_id, api_key_id, grpc_code, node) DO UPDATE SET calls = excluded.calls, \
+    duration_us = excluded.duration_us, request_bytes = excluded.request_bytes, \
+    response_bytes = excluded.response_bytes, last_us = excluded.last_us";
+const DELETE_CALLERS: &str = "DELETE FROM steeple_caller_stats WHERE starts_at < $1";
 const DELETE_STATS: &str = "DELETE FROM steeple_request_stats WHERE period = $1 AND starts_at < $2";
 
 pub(in crate::record) struct Sink {
@@ -61,6 +69,7 @@ impl Sink {
             insert(&mut transaction, &batch.pending.iter().collect::<Vec<_>>(), Some(&ids)).await?;
         }
         stats(&mut transaction, batch.stats).await?;
+        callers(&mut transaction, batch.callers).await?;
         transaction.commit().await?;
         Ok(ids)
     }
@@ -72,6 +81,10 @@ impl Sink {
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
         sqlx::query(DELETE_STATS).bind(period as i16).bind(second).execute(&mut self.connection).await.map(drop)
+    }
+
+    pub(super) async fn delete_callers_before(&mut self, second: i64) -> Result<(), sqlx::Error> {
+        sqlx::query(DELETE_CALLERS).bind(second).execute(&mut self.connection).await.map(drop)
     }
 }
 
@@ -119,7 +132,28 @@ async fn stats(connection: &mut PgConnection, rows: &[StatsRow]) -> Result<(), s
         .bind(column(rows, |row| row.duration_us))
         .bind(column(rows, |row| row.request_bytes))
         .bind(column(rows, |row| row.response_bytes))
+        .bind(column(rows, |row| row.last_us))
         .bind(column(rows, |row| &*row.histogram))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+async fn callers(connection: &mut PgConnection, rows: &[CallerRow]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(CALLERS)
+        .bind(column(rows, |row| row.starts_at))
+        .bind(column(rows, |row| row.user_id))
+        .bind(column(rows, |row| row.api_key_id))
+        .bind(column(rows, |row| row.grpc_code))
+        .bind(column(rows, |row| row.node))
+        .bind(column(rows, |row| row.calls))
+        .bind(column(rows, |row| row.duration_us))
+        .bind(column(rows, |row| row.request_bytes))
+        .bind(column(rows, |row| row.response_bytes))
+        .bind(column(rows, |row| row.last_us))
         .execute(connection)
         .await
         .map(drop)

@@ -10,6 +10,7 @@ use crate::{
     clock,
     record::{
         Call,
+        callers::CallerRow,
         row::{Row, Scratch, written},
         tally::StatsRow,
     },
@@ -29,17 +30,23 @@ pub(super) const UPDATE: &str = "UPDATE steeple_request_call SET request_size = 
     request_messages = ?, response_messages = ?, code = ?, error_message = ?, duration_us = ?, user_id = ?, \
     api_key_id = ? WHERE id = ? AND request_id = ?";
 pub(super) const STATS: &str = "INSERT INTO steeple_request_stats (period, starts_at, service_name, method_name, \
-    grpc_code, node, calls, duration_us, request_bytes, response_bytes, histogram) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    grpc_code, node, calls, duration_us, request_bytes, response_bytes, last_us, histogram) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
     ON CONFLICT (period, starts_at, service_name, method_name, grpc_code, node) DO UPDATE SET calls = excluded.calls, \
     duration_us = excluded.duration_us, request_bytes = excluded.request_bytes, \
-    response_bytes = excluded.response_bytes, histogram = excluded.histogram";
+    response_bytes = excluded.response_bytes, last_us = excluded.last_us, histogram = excluded.histogram";
+pub(super) const CALLERS: &str = "INSERT INTO steeple_caller_stats (starts_at, user_id, api_key_id, grpc_code, node, \
+    calls, duration_us, request_bytes, response_bytes, last_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    ON CONFLICT (starts_at, user_id, api_key_id, grpc_code, node) DO UPDATE SET calls = excluded.calls, \
+    duration_us = excluded.duration_us, request_bytes = excluded.request_bytes, \
+    response_bytes = excluded.response_bytes, last_us = excluded.last_us";
 /// The id that a new row would get, less one.
 pub(super) const LAST_ID: &str = "SELECT max(id) FROM steeple_request_call";
 /// Rows come in the order of time, so the oldest are the first: no need to search.
 pub(super) const DELETE: &str = "DELETE FROM steeple_request_call WHERE id IN (SELECT id FROM (SELECT id, created_us \
     FROM steeple_request_call ORDER BY id LIMIT ?) AS oldest WHERE created_us < ?)";
 pub(super) const DELETE_STATS: &str = "DELETE FROM steeple_request_stats WHERE period = ? AND starts_at < ?";
+pub(super) const DELETE_CALLERS: &str = "DELETE FROM steeple_caller_stats WHERE starts_at < ?";
 
 pub(in crate::record) struct Sink {
     connection: Connection,
@@ -105,6 +112,12 @@ impl Sink {
                     stats_row(&mut stats, row)?;
                 }
             }
+            if !batch.callers.is_empty() {
+                let mut callers = transaction.prepare_cached(CALLERS)?;
+                for row in batch.callers {
+                    caller_row(&mut callers, row)?;
+                }
+            }
         }
         transaction.commit()?;
         Ok(ids)
@@ -116,6 +129,10 @@ impl Sink {
 
     pub(super) fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), Failure> {
         self.connection.execute(DELETE_STATS, (period, second)).map(drop).map_err(failure)
+    }
+
+    pub(super) fn delete_callers_before(&mut self, second: i64) -> Result<(), Failure> {
+        self.connection.execute(DELETE_CALLERS, (second,)).map(drop).map_err(failure)
     }
 }
 
@@ -188,8 +205,23 @@ fn stats_row(stats: &mut Statement<'_>, row: &StatsRow) -> rusqlite::Result<()> 
     stats.raw_bind_parameter(8, row.duration_us)?;
     stats.raw_bind_parameter(9, row.request_bytes)?;
     stats.raw_bind_parameter(10, row.response_bytes)?;
-    stats.raw_bind_parameter(11, &*row.histogram)?;
+    stats.raw_bind_parameter(11, row.last_us)?;
+    stats.raw_bind_parameter(12, &*row.histogram)?;
     stats.raw_execute().map(drop)
+}
+
+fn caller_row(callers: &mut Statement<'_>, row: &CallerRow) -> rusqlite::Result<()> {
+    callers.raw_bind_parameter(1, row.starts_at)?;
+    callers.raw_bind_parameter(2, row.user_id)?;
+    callers.raw_bind_parameter(3, row.api_key_id)?;
+    callers.raw_bind_parameter(4, row.grpc_code)?;
+    callers.raw_bind_parameter(5, row.node)?;
+    callers.raw_bind_parameter(6, row.calls)?;
+    callers.raw_bind_parameter(7, row.duration_us)?;
+    callers.raw_bind_parameter(8, row.request_bytes)?;
+    callers.raw_bind_parameter(9, row.response_bytes)?;
+    callers.raw_bind_parameter(10, row.last_us)?;
+    callers.raw_execute().map(drop)
 }
 
 fn failure(error: rusqlite::Error) -> Failure {

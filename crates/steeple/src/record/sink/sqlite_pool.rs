@@ -4,10 +4,11 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, query::Query, sqlite::SqliteArg
 
 use super::{
     Batch, SWEEP,
-    sqlite::{DELETE, DELETE_STATS, INSERT, LAST_ID, STATS, UPDATE, first_id},
+    sqlite::{CALLERS, DELETE, DELETE_CALLERS, DELETE_STATS, INSERT, LAST_ID, STATS, UPDATE, first_id},
 };
 use crate::record::{
     Call,
+    callers::CallerRow,
     row::{Row, Scratch, written},
     tally::StatsRow,
 };
@@ -40,6 +41,9 @@ impl Sink {
         for row in batch.stats {
             bind_stats(sqlx::query(STATS), row).execute(&mut *transaction).await?;
         }
+        for row in batch.callers {
+            bind_callers(sqlx::query(CALLERS), row).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         Ok(ids)
     }
@@ -50,6 +54,10 @@ impl Sink {
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
         sqlx::query(DELETE_STATS).bind(period).bind(second).execute(&self.pool).await.map(drop)
+    }
+
+    pub(super) async fn delete_callers_before(&mut self, second: i64) -> Result<(), sqlx::Error> {
+        sqlx::query(DELETE_CALLERS).bind(second).execute(&self.pool).await.map(drop)
     }
 }
 
@@ -111,5 +119,20 @@ fn bind_stats<'q>(query: Query<'q, Sqlite, SqliteArguments>, row: &StatsRow) -> 
         .bind(row.duration_us)
         .bind(row.request_bytes)
         .bind(row.response_bytes)
+        .bind(row.last_us)
         .bind(row.histogram.clone())
+}
+
+fn bind_callers<'q>(query: Query<'q, Sqlite, SqliteArguments>, row: &CallerRow) -> Query<'q, Sqlite, SqliteArguments> {
+    query
+        .bind(row.starts_at)
+        .bind(row.user_id)
+        .bind(row.api_key_id)
+        .bind(row.grpc_code)
+        .bind(row.node)
+        .bind(row.calls)
+        .bind(row.duration_us)
+        .bind(row.request_bytes)
+        .bind(row.response_bytes)
+        .bind(row.last_us)
 }

@@ -12,7 +12,7 @@ on_every_database! {
         let db = migrated(&database).await;
         let (name, questions): (_, &[&str]) = match db.backend() {
             DbBackend::Sqlite => ("sqlite", &[
-                "SELECT sql FROM sqlite_master WHERE tbl_name LIKE 'steeple_request_%' AND sql IS NOT NULL ORDER BY rowid",
+                "SELECT sql FROM sqlite_master WHERE (tbl_name LIKE 'steeple_request_%' OR tbl_name LIKE 'steeple_caller_%') AND sql IS NOT NULL ORDER BY rowid",
             ]),
             DbBackend::Postgres => ("postgres", &[
                 "SELECT table_name || '.' || column_name || ' ' || data_type
@@ -20,23 +20,23 @@ on_every_database! {
                     || CASE is_nullable WHEN 'YES' THEN '' ELSE ' not null' END
                     || CASE is_identity WHEN 'YES' THEN ' identity' ELSE '' END
                     || COALESCE(' collate ' || collation_name, '')
-                 FROM information_schema.columns WHERE table_name LIKE 'steeple_request_%'
+                 FROM information_schema.columns WHERE (table_name LIKE 'steeple_request_%' OR table_name LIKE 'steeple_caller_%')
                  ORDER BY table_name, ordinal_position",
-                "SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'steeple_request_%' ORDER BY indexname",
+                "SELECT indexdef FROM pg_indexes WHERE (tablename LIKE 'steeple_request_%' OR tablename LIKE 'steeple_caller_%') ORDER BY indexname",
             ]),
             // Display widths of integers are MariaDB's, and gone from MySQL 8.
             _ => ("mysql", &[
                 "SELECT CONVERT(CONCAT(table_name, '.', column_name, ' ',
-                    REGEXP_REPLACE(column_type, '^(bigint|smallint)[(][0-9]+[)]', '\\\\1'),
+                    REGEXP_REPLACE(column_type, '^(bigint|smallint|int)[(][0-9]+[)]', '\\\\1'),
                     IF(is_nullable = 'YES', '', ' not null'), IF(extra = '', '', CONCAT(' ', extra)),
                     IF(collation_name IS NULL, '', CONCAT(' collate ', collation_name))) USING utf8mb4)
                  FROM information_schema.columns
-                 WHERE table_schema = DATABASE() AND table_name LIKE 'steeple_request_%'
+                 WHERE table_schema = DATABASE() AND (table_name LIKE 'steeple_request_%' OR table_name LIKE 'steeple_caller_%')
                  ORDER BY table_name, ordinal_position",
                 "SELECT CONVERT(CONCAT(table_name, ' index ', index_name, ' (',
                     GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', '), ')') USING utf8mb4)
                  FROM information_schema.statistics
-                 WHERE table_schema = DATABASE() AND table_name LIKE 'steeple_request_%'
+                 WHERE table_schema = DATABASE() AND (table_name LIKE 'steeple_request_%' OR table_name LIKE 'steeple_caller_%')
                  GROUP BY table_name, index_name ORDER BY table_name, index_name",
             ]),
         };

@@ -79,11 +79,18 @@ on_every_database! {
         let recorder = start(&config(), &db);
         make_calls(&recorder, 10, Code::Ok);
         recorder.finish(PATIENCE).await;
-        execute(&db, "UPDATE steeple_request_stats SET starts_at = starts_at - 7200").await;
+        let set_back = async |seconds: i64| {
+            execute(&db, &format!("UPDATE steeple_request_stats SET starts_at = starts_at - {seconds}")).await;
+            // The day is that of the hour.
+            let hour = number(&db, "SELECT MIN(starts_at) FROM steeple_request_stats WHERE period = 3600").await;
+            let day = hour - hour % 86_400;
+            execute(&db, &format!("UPDATE steeple_request_stats SET starts_at = {day} WHERE period = 86400")).await;
+        };
+        set_back(7200).await;
         assert_eq!(RequestLog::get_statistics(&db, 1).await.unwrap().total, 0);
         assert_eq!(RequestLog::get_statistics(&db, 3).await.unwrap().total, 10);
         assert_eq!(RequestLog::get_statistics(&db, 24 * 300).await.unwrap().total, 10);
-        execute(&db, "UPDATE steeple_request_stats SET starts_at = starts_at - 10 * 86400").await;
+        set_back(10 * 86_400).await;
         assert_eq!(RequestLog::get_statistics(&db, 24 * 10).await.unwrap().total, 0);
         assert_eq!(RequestLog::get_statistics(&db, 24 * 11).await.unwrap().total, 10);
     }

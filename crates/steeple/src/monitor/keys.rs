@@ -1,0 +1,303 @@
+//! `api-keys/`: the site's API keys, and making, revoking and rotating them.
+//!
+//! Everybody of staff sees all keys, never their text. A change is for those who logged in, on keys of their own;
+//! superusers change any. A key makes no keys. Must never: show a key's text but once, in the answer that makes it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Monitor,
+    endpoint::{Asked, Endpoint, get, post},
+    names::Names,
+    paged::Paged,
+    query::{Kind, PAGE, PAGE_SIZE, Parameter, parameter},
+};
+use crate::{
+    auth::{
+        Access, Principal, User,
+        api_key::{KeyType, NewApiKey, NewKey, Scopes, entity::Model},
+    },
+    clock,
+    error::{Error, Result},
+};
+
+/// Keys that are listed and counted at most.
+const MOST: u64 = 100_000;
+const TYPES: [&str; 5] = ["service", "cli", "webhook", "internal", "development"];
+
+const LIST: &[Parameter] = &[
+    parameter("is_active", Kind::Choice(&["true", "false"], None), "Only keys that are on, or off."),
+    parameter("user_id", Kind::Whole(1, i64::MAX, None), "Only keys of this user."),
+    parameter("key_type", Kind::Choice(&TYPES, None), "Only keys of this type."),
+    PAGE,
+    PAGE_SIZE,
+];
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        get("api-keys/", "The API keys, the newest first", LIST, keys),
+        post("api-keys/", "Make a key; its text is in this answer and never again", create),
+        get("api-keys/stats/", "How many keys there are", &[], stats),
+        get("api-keys/{id}/", "One API key", &[], key),
+        post("api-keys/{id}/revoke/", "Refuse a key from now on, for ever", revoke),
+        post(
+            "api-keys/{id}/rotate/",
+            "Make a key that takes the place of this one; its text is in this answer",
+            rotate,
+        ),
+    ]
+}
+
+/// An API key, without its text.
+#[expect(clippy::struct_field_names, reason = "the names of the original's answer")]
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Key {
+    /// Its number.
+    pub id: i64,
+    /// What its owner calls it.
+    pub name: String,
+    /// More about it.
+    pub description: String,
+    /// What it is for: `service`, `cli`, `webhook`, `internal` or `development`.
+    pub key_type: String,
+    /// The public part of its text.
+    pub masked_key: String,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// It was not turned off.
+    pub is_active: bool,
+    /// It is on, not revoked and not expired.
+    pub is_valid: bool,
+    /// On whose behalf it acts.
+    pub user_id: i64,
+    /// Their name; null when they are gone.
+    pub username: Option<String>,
+    /// How often it was used.
+    pub request_count: i64,
+    /// When it was last used.
+    pub last_used_at: Option<clock::Time>,
+    /// Refused from then on.
+    pub expires_at: Option<clock::Time>,
+    /// Refused for ever since then.
+    pub revoked_at: Option<clock::Time>,
+    /// When it was made.
+    pub created_at: clock::Time,
+    /// Who made it; null: the command line, or somebody who is gone.
+    pub created_by: Option<String>,
+    /// The key that this one takes the place of.
+    pub rotated_from_id: Option<i64>,
+}
+
+/// A key that was just made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Made {
+    /// The key.
+    #[serde(flatten)]
+    pub api_key: Key,
+    /// Its text, this once.
+    pub key: String,
+}
+
+/// A key to be made.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewKeyBody {
+    /// What to call it.
+    pub name: String,
+    /// On whose behalf it acts; without one, whoever asks.
+    #[serde(default)]
+    pub user_id: Option<i64>,
+    /// More about it.
+    #[serde(default)]
+    pub description: String,
+    /// What it is for.
+    #[serde(default)]
+    pub key_type: Option<String>,
+    /// What it may be used for; without any, everything.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Refused from then on; without one it never expires.
+    #[serde(default)]
+    pub expires_at: Option<clock::Time>,
+}
+
+/// How to rotate a key.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateBody {
+    /// How long the old key is good still, in seconds; without it a day, 0: it is revoked at once.
+    #[serde(default)]
+    pub overlap_seconds: Option<u64>,
+}
+
+/// Nothing needs to be said.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// How many keys there are.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Stats {
+    /// All.
+    pub total_keys: usize,
+    /// That can be used.
+    pub active_keys: usize,
+    /// That have expired.
+    pub expired_keys: usize,
+    /// That were revoked.
+    pub revoked_keys: usize,
+    /// Uses of all keys.
+    pub total_requests: i64,
+    /// How many of each type.
+    pub keys_by_type: BTreeMap<String, usize>,
+}
+
+impl Key {
+    fn of(row: Model, names: &Names) -> Self {
+        let (expired, scopes) = (is_expired(&row), serde_json::from_str(&row.scopes).unwrap_or_default());
+        Self {
+            is_valid: row.is_active && row.revoked_at.is_none() && !expired,
+            masked_key: format!("stp_{}…", row.key_prefix),
+            username: names.user(Some(row.user_id)),
+            created_by: names.user(row.created_by_id),
+            key_type: row.key_type.as_str().to_owned(),
+            scopes,
+            id: row.id,
+            name: row.name,
+            description: row.description,
+            is_active: row.is_active,
+            user_id: row.user_id,
+            request_count: row.request_count,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            created_at: row.created_at,
+            rotated_from_id: row.rotated_from_id,
+        }
+    }
+}
+
+fn is_expired(row: &Model) -> bool {
+    row.expires_at.is_some_and(|moment| moment <= clock::now())
+}
+
+/// The keys with their owners' names.
+async fn named(monitor: &Monitor, rows: Vec<Model>) -> Result<Vec<Key>> {
+    let users: Vec<_> = rows.iter().flat_map(|row| [Some(row.user_id), row.created_by_id]).flatten().collect();
+    let names = Names::of(monitor, users, []).await?;
+    Ok(rows.into_iter().map(|row| Key::of(row, &names)).collect())
+}
+
+async fn one(monitor: &Monitor, row: Model) -> Result<Key> {
+    let id = row.id;
+    named(monitor, vec![row]).await?.pop().ok_or_else(|| Error::not_found("api key", id))
+}
+
+async fn made(monitor: &Monitor, NewKey { row, text }: NewKey) -> Result<Made> {
+    Ok(Made { api_key: one(monitor, row).await?, key: text.expose().to_owned() })
+}
+
+/// Who may change keys: somebody who logged in, and of others' keys a superuser alone.
+fn may_change(principal: &Principal, owner: i64) -> Result<&User> {
+    match principal {
+        Principal::User(user) if user.is_superuser || user.id == owner => Ok(user),
+        Principal::User(_) => Err(Error::permission_denied("only superusers change keys of others")),
+        _ => Err(Error::permission_denied("an api key cannot change api keys: log in")),
+    }
+}
+
+/// Makes a key.
+///
+/// # Errors
+/// PERMISSION_DENIED for a key of somebody else; INVALID_ARGUMENT for what cannot be meant.
+pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKeyBody) -> Result<Made> {
+    let own = principal.user().map(|user| user.id).unwrap_or_default();
+    let user_id = wanted.user_id.unwrap_or(own);
+    let by = may_change(principal, user_id)?.id;
+    let key_type = match &wanted.key_type {
+        None => KeyType::default(),
+        Some(name) => KeyType::ALL
+            .into_iter()
+            .find(|known| known.as_str() == name)
+            .ok_or_else(|| Error::invalid("key_type", format!("must be one of {}", TYPES.join(", "))))?,
+    };
+    let scopes = Scopes::read(&wanted.scopes).map_err(|why| Error::invalid("scopes", why))?;
+    let plan = &monitor.inside.plan;
+    let methods: Vec<_> = plan.methods().map(|planned| &*planned.method).collect();
+    let asked_for = |scope: &str| {
+        plan.methods().any(|planned| matches!(&planned.decision.access, Access::Scope(name) if name == scope))
+    };
+    if let Some(idle) = scopes.about_nothing(&methods).find(|scope| !asked_for(scope)) {
+        return Err(Error::invalid("scopes", format!("{idle} names no method of this site")));
+    }
+    let new = NewApiKey {
+        description: wanted.description,
+        key_type,
+        scopes,
+        expires_at: wanted.expires_at,
+        created_by: Some(by),
+        ..NewApiKey::new(user_id, wanted.name)
+    };
+    made(monitor, monitor.inside.identity.keys.create(new).await?).await
+}
+
+/// The key that the path names.
+async fn of_path(asked: &Asked) -> Result<Model> {
+    let id = asked.id("api key")?;
+    asked.monitor.inside.identity.keys.get(&id.to_string()).await
+}
+
+async fn keys(asked: Asked) -> Result<Paged<Key>> {
+    let Asked { monitor, query, .. } = &asked;
+    let mut rows = monitor.inside.identity.keys.list(query.whole("user_id"), MOST).await?;
+    rows.retain(|row| {
+        query.choice("is_active").is_none_or(|active| row.is_active == (active == "true"))
+            && query.choice("key_type").is_none_or(|name| row.key_type.as_str() == name)
+    });
+    let mut page = Paged::slice(rows, query.page())?;
+    let rows = std::mem::take(&mut page.results);
+    Ok(page.with(named(monitor, rows).await?))
+}
+
+async fn key(asked: Asked) -> Result<Key> {
+    let row = of_path(&asked).await?;
+    one(&asked.monitor, row).await
+}
+
+async fn stats(asked: Asked) -> Result<Stats> {
+    let rows = asked.monitor.inside.identity.keys.list(None, MOST).await?;
+    let count = |of: fn(&Model) -> bool| rows.iter().filter(|row| of(row)).count();
+    let mut keys_by_type: BTreeMap<_, _> = TYPES.iter().map(|name| ((*name).to_owned(), 0)).collect();
+    for row in &rows {
+        *keys_by_type.entry(row.key_type.as_str().to_owned()).or_default() += 1;
+    }
+    Ok(Stats {
+        total_keys: rows.len(),
+        active_keys: count(|row| row.is_active && row.revoked_at.is_none() && !is_expired(row)),
+        expired_keys: count(is_expired),
+        revoked_keys: count(|row| row.revoked_at.is_some()),
+        total_requests: rows.iter().map(|row| row.request_count).sum(),
+        keys_by_type,
+    })
+}
+
+async fn create(asked: Asked, wanted: NewKeyBody) -> Result<Made> {
+    make(&asked.monitor, &asked.principal, wanted).await
+}
+
+async fn revoke(asked: Asked, _: Nothing) -> Result<Key> {
+    let row = of_path(&asked).await?;
+    may_change(&asked.principal, row.user_id)?;
+    let row = asked.monitor.inside.identity.keys.revoke(row.id).await?;
+    one(&asked.monitor, row).await
+}
+
+async fn rotate(asked: Asked, wanted: RotateBody) -> Result<Made> {
+    let row = of_path(&asked).await?;
+    may_change(&asked.principal, row.user_id)?;
+    let overlap = Duration::from_secs(wanted.overlap_seconds.unwrap_or(86_400));
+    made(&asked.monitor, asked.monitor.inside.identity.keys.rotate(row.id, overlap).await?).await
+}

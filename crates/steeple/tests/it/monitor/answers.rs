@@ -1,0 +1,145 @@
+//! Every documented path answers what the document says, with figures that are right.
+
+use super::*;
+
+/// A path of the document with something in its places.
+async fn filled(house: &Watched, path: &str) -> String {
+    let id = if path.contains("requests/{id}") {
+        json(house, "monitor/requests/").await["results"][0]["id"].to_string()
+    } else if path.contains("servers/{id}") {
+        house.running.node().instance_id().to_owned()
+    } else if path.contains("rotate") {
+        // The first is revoked by then.
+        "2".to_owned()
+    } else {
+        "1".to_owned()
+    };
+    path.trim_start_matches('/').replace("{id}", &id).replace("{name}", "trial.v1.Trial")
+}
+
+async fn post(house: &House, token: &str, path: &str, body: &Value) -> Answer {
+    let lines = format!("content-type: application/json\r\n{token}");
+    send(house.running.http.unwrap(), "POST", &format!("/cfg/grpc/{path}"), &lines, &body.to_string()).await
+}
+
+#[tokio::test]
+async fn every_documented_path_answers_as_documented() {
+    let house = house().await;
+    make_calls(&house, 5, 2).await;
+    let root = user(&house, "root", true, true).await;
+    let token = token(&house, root).await;
+    let new = serde_json::json!({ "name": "mine", "key_type": "cli", "expires_at": null });
+    post(&house, &token, "api-keys/", &new).await;
+    let mut changes = std::collections::HashMap::from([
+        ("/api-keys/", new),
+        ("/api-keys/{id}/rotate/", serde_json::json!({ "overlap_seconds": 60 })),
+        ("/api-keys/{id}/revoke/", serde_json::json!({})),
+    ]);
+    let document = json(&house, "openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() >= 25, "{}", paths.len());
+    for (path, operations) in paths {
+        for (method, operation) in operations.as_object().unwrap() {
+            let content = operation["responses"]["200"]["content"].as_object().unwrap();
+            if content.contains_key("text/event-stream") {
+                continue;
+            }
+            let asked = filled(&house, path).await;
+            let answer = if method == "get" {
+                get(&house, &asked).await
+            } else {
+                let body =
+                    changes.remove(path.as_str()).unwrap_or_else(|| panic!("{path}: a way to test it is missing"));
+                let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+                assert_eq!(schema::wrong(&document, schema, &body), Vec::<String>::new(), "{path}");
+                post(&house, &token, &asked, &body).await
+            };
+            assert_eq!(answer.status, 200, "{asked}: {answer:?}");
+            let media = answer.header("content-type").unwrap().split(';').next().unwrap().to_owned();
+            let Some(described) = content.get(&media) else { panic!("{path} answers {media}") };
+            if let Some(schema) = described.get("schema") {
+                let wrong = schema::wrong(&document, schema, &answer.json());
+                assert!(wrong.is_empty(), "{path}:\n{}\n{}", wrong.join("\n"), answer.body);
+            }
+        }
+    }
+    assert!(changes.is_empty(), "{changes:?}");
+    let problem = get(&house, "monitor/overview/?hours=0").await.json();
+    let schema = &document["paths"]["/monitor/overview/"]["get"]["responses"]["default"]["content"];
+    let wrong = schema::wrong(&document, &schema["application/problem+json"]["schema"], &problem);
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn figures_are_those_of_the_calls() {
+    let house = house().await;
+    make_calls(&house, 5, 2).await;
+    let overview = json(&house, "monitor/overview/").await;
+    assert_eq!((&overview["total"], &overview["successful"], &overview["errors"]), (&7.into(), &5.into(), &2.into()));
+    assert_eq!((&overview["success_rate"], &overview["period_hours"]), (&71.43.into(), &24.into()));
+    assert_eq!(overview["servers"]["running_servers"], 1);
+    let server = &overview["server"];
+    assert_eq!((&server["status"], &server["is_running"]), (&"running".into(), &true.into()));
+    assert_eq!(server["address"], house.running.grpc.to_string());
+    let service =
+        server["service_numbers"].as_array().unwrap().iter().find(|service| service["name"] == "Trial").unwrap();
+    assert_eq!((&service["request_count"], &service["error_count"]), (&7.into(), &2.into()));
+
+    let timeline = json(&house, "monitor/timeline/?hours=24").await;
+    let buckets = timeline["timeline"].as_array().unwrap();
+    assert_eq!((buckets.len(), &timeline["interval"]), (25, &"hour".into()));
+    assert_eq!(buckets.iter().map(|bucket| bucket["total"].as_u64().unwrap()).sum::<u64>(), 7);
+    assert_eq!(
+        json(&house, "monitor/timeline/?hours=24&interval=minute").await["timeline"].as_array().unwrap().len(),
+        1441
+    );
+
+    let methods = json(&house, "monitor/methods/?service=trial.v1.Trial").await;
+    assert_eq!((&methods["total_methods"], &methods["methods"][0]["method_name"]), (&1.into(), &"Unary".into()));
+    assert_eq!(json(&house, "monitor/methods/?service=no.Such").await["total_methods"], 0);
+
+    let errors = json(&house, "monitor/errors/").await;
+    assert_eq!((&errors["total_errors"], &errors["total_calls"]), (&2.into(), &7.into()));
+    assert_eq!(
+        (&errors["errors"][0]["error_code"], &errors["errors"][0]["percentage"]),
+        (&"NOT_FOUND".into(), &100.0.into())
+    );
+
+    let slowest = json(&house, "monitor/slowest/?limit=3").await;
+    let durations: Vec<_> =
+        slowest["requests"].as_array().unwrap().iter().map(|row| row["duration_us"].as_i64().unwrap()).collect();
+    assert!(durations.len() == 3 && durations.is_sorted_by(|a, b| a >= b), "{durations:?}");
+
+    let detail = json(&house, "services/trial.v1.Trial/").await;
+    assert_eq!((&detail["stats"]["total_requests"], &detail["package"]), (&7.into(), &"trial.v1".into()));
+    assert_eq!(detail["recent_errors"].as_array().unwrap().len(), 2);
+    let method = &detail["methods"][0];
+    assert_eq!(
+        (&method["name"], &method["streaming"], &method["auth_required"]),
+        (&"Unary".into(), &"unary".into(), &false.into())
+    );
+    assert_eq!(method["request_type"], "trial.v1.Order");
+
+    let dashboard = json(&house, "charts/dashboard/").await;
+    assert_eq!(dashboard["request_volume"]["total_requests"], 7);
+    assert_eq!(dashboard["server_uptime"]["currently_running"], 1);
+    assert_eq!(dashboard["service_activity"]["most_active_service"], "trial.v1.Trial");
+    assert_eq!(dashboard["error_distribution"]["most_common_error"], "NOT_FOUND");
+    let lifecycle = json(&house, "charts/server-lifecycle/").await;
+    assert_eq!((&lifecycle["total_events"], &lifecycle["events"][0]["event_type"]), (&1.into(), &"started".into()));
+}
+
+#[tokio::test]
+async fn the_configuration_shows_no_secret() {
+    let house = configured(|config| {
+        config.auth.secret_key = Some(steeple::auth::Secret::new("sesame-".repeat(8)));
+    })
+    .await;
+    let answer = get(&house, "config/config/").await;
+    assert_eq!(answer.status, 200);
+    assert!(!answer.body.contains("sesame"), "{}", answer.body);
+    assert_eq!(answer.json()["sections"]["auth"]["secret_key"], "***");
+    let info = json(&house, "config/server-info/").await;
+    assert_eq!(info["interceptors"][0]["name"], "record");
+}
