@@ -93,8 +93,17 @@ pub enum Hasher {
 }
 
 /// Metadata keys that mean something else already.
-const TAKEN: [&str; 9] =
-    ["authorization", "connection", "content-type", "cookie", "host", "te", "traceparent", "user-agent", "x-request-id"];
+const TAKEN: [&str; 9] = [
+    "authorization",
+    "connection",
+    "content-type",
+    "cookie",
+    "host",
+    "te",
+    "traceparent",
+    "user-agent",
+    "x-request-id",
+];
 
 impl Default for Config {
     fn default() -> Self {
@@ -243,4 +252,3 @@ fn is_no_secret(text: &str) -> bool {
     let different: std::collections::BTreeSet<char> = text.trim().chars().collect();
     different.len() < 5 || text.starts_with("django-insecure-")
 }
-

@@ -94,7 +94,10 @@ mod tests {
             ("postgres://ada:secret@db:5432/site", "postgres://ada:***@db:5432/site"),
             ("postgres://ada@db/site", "postgres://ada@db/site"),
             ("postgres://db/site?user=ada&password=secret", "postgres://db/site?user=ada&password=***"),
-            ("postgres://127.0.0.1:5432/db?user=ada@corp&password=secret", "postgres://127.0.0.1:5432/db?user=ada@corp&password=***"),
+            (
+                "postgres://127.0.0.1:5432/db?user=ada@corp&password=secret",
+                "postgres://127.0.0.1:5432/db?user=ada@corp&password=***",
+            ),
             ("mysql://ada:se@cr:et@db/site", "mysql://ada:***@db/site"),
             ("mysql://ada:se?cr=e/t@db/site", "mysql://ada:***@db/site"),
             ("ada:secret@db", "ada:***@db"),
