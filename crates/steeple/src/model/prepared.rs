@@ -9,8 +9,8 @@
 use std::{fmt, marker::PhantomData, sync::OnceLock};
 
 use sea_orm::{
-    ConnectionTrait as _, DbBackend, DbErr, EntityTrait, FromQueryResult as _, QuerySelect as _, QueryTrait as _, Select,
-    Statement, Value, Values,
+    ConnectionTrait as _, DbBackend, DbErr, EntityTrait, FromQueryResult as _, QuerySelect as _, QueryTrait as _,
+    Select, Statement, Value, Values,
 };
 
 use crate::db::Db;
@@ -48,13 +48,7 @@ pub struct Prepared<E: EntityTrait> {
 impl<E: EntityTrait> Prepared<E> {
     /// The select that this function makes.
     pub const fn new(select: fn() -> Select<E>) -> Self {
-        Self {
-            select,
-            sqlite: OnceLock::new(),
-            postgres: OnceLock::new(),
-            mysql: OnceLock::new(),
-            entity: PhantomData,
-        }
+        Self { select, sqlite: OnceLock::new(), postgres: OnceLock::new(), mysql: OnceLock::new(), entity: PhantomData }
     }
 
     /// The first row, with these values in the places of those that the select was made with, in their order.
@@ -95,6 +89,8 @@ impl<E: EntityTrait> Prepared<E> {
 
 impl<E: EntityTrait> fmt::Debug for Prepared<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("select", &(self.select)().build(DbBackend::Sqlite).sql).finish_non_exhaustive()
+        f.debug_struct("Prepared")
+            .field("select", &(self.select)().build(DbBackend::Sqlite).sql)
+            .finish_non_exhaustive()
     }
 }
