@@ -76,17 +76,15 @@ impl Agents {
         let mut running = JoinSet::new();
         let mut opening = JoinSet::new();
         for first in (0..wanted.clients).step_by(wanted.per_connection) {
-            if opening.len() >= AT_ONCE {
-                opened(opening.join_next().await)?;
+            if opening.len() >= AT_ONCE
+                && let Some((sender, names)) = opened(opening.join_next().await)?
+            {
+                begin(&mut running, &seen, &sender, names, wanted);
             }
             let names: Vec<_> = (first..wanted.clients.min(first + wanted.per_connection))
                 .map(|number| format!("{name}-{number}"))
                 .collect();
             opening.spawn_local(async move { connection(address, WINDOW).await.map(|sender| (sender, names)) });
-            while let Some(done) = opening.try_join_next() {
-                let (sender, names) = opened(Some(done))?.ok_or("one was opened")?;
-                begin(&mut running, &seen, &sender, names, wanted);
-            }
         }
         while let Some((sender, names)) = opened(opening.join_next().await)? {
             begin(&mut running, &seen, &sender, names, wanted);
