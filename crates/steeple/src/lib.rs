@@ -47,6 +47,7 @@ pub mod error;
 pub mod db;
 pub mod model;
 
+pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod cache;
@@ -66,6 +67,7 @@ pub mod config;
 pub mod login;
 pub mod server;
 
+pub mod admin;
 mod commands;
 mod doors;
 mod invoke;

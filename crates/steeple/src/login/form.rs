@@ -2,7 +2,6 @@
 //!
 //! Takes `application/x-www-form-urlencoded` with the session's token in the field `csrf_token`; gives who sent it and the
 //! other fields. Must never: take a form without its token, or from somebody without a browser session.
-#![expect(dead_code, reason = "the admin's pages are to use it")]
 
 use std::time::Duration;
 

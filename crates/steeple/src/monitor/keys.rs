@@ -26,7 +26,8 @@ use crate::{
 
 /// Keys that are listed and counted at most.
 const MOST: u64 = 100_000;
-const TYPES: [&str; 5] = ["service", "cli", "webhook", "internal", "development"];
+/// What a key may be for.
+pub(crate) const TYPES: [&str; 5] = ["service", "cli", "webhook", "internal", "development"];
 
 const LIST: &[Parameter] = &[
     parameter("is_active", Kind::Choice(&["true", "false"], None), "Only keys that are on, or off."),
@@ -243,10 +244,43 @@ pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKe
     made(monitor, monitor.inside.identity.keys.create(new).await?).await
 }
 
-/// The key that the path names.
-async fn of_path(asked: &Asked) -> Result<Model> {
-    let id = asked.id("api key")?;
-    asked.monitor.inside.identity.keys.get(&id.to_string()).await
+/// Every key, the newest first.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn all(monitor: &Monitor) -> Result<Vec<Key>> {
+    named(monitor, monitor.inside.identity.keys.list(None, MOST).await?).await
+}
+
+/// The key with this number.
+///
+/// # Errors
+/// NOT_FOUND.
+pub(crate) async fn find(monitor: &Monitor, id: i64) -> Result<Key> {
+    one(monitor, row(monitor, id).await?).await
+}
+
+/// Refuses a key from now on, for ever.
+///
+/// # Errors
+/// NOT_FOUND; PERMISSION_DENIED for a key of somebody else.
+pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64) -> Result<Key> {
+    may_change(principal, row(monitor, id).await?.user_id)?;
+    let row = monitor.inside.identity.keys.revoke(id).await?;
+    one(monitor, row).await
+}
+
+/// Makes a key that takes the place of this one, which is good for as long as `overlap` still.
+///
+/// # Errors
+/// NOT_FOUND; PERMISSION_DENIED for a key of somebody else; FAILED_PRECONDITION for one that is no longer good.
+pub(crate) async fn rotate_as(monitor: &Monitor, principal: &Principal, id: i64, overlap: Duration) -> Result<Made> {
+    may_change(principal, row(monitor, id).await?.user_id)?;
+    made(monitor, monitor.inside.identity.keys.rotate(id, overlap).await?).await
+}
+
+async fn row(monitor: &Monitor, id: i64) -> Result<Model> {
+    monitor.inside.identity.keys.get(&id.to_string()).await
 }
 
 async fn keys(asked: Asked) -> Result<Paged<Key>> {
@@ -262,8 +296,7 @@ async fn keys(asked: Asked) -> Result<Paged<Key>> {
 }
 
 async fn key(asked: Asked) -> Result<Key> {
-    let row = of_path(&asked).await?;
-    one(&asked.monitor, row).await
+    find(&asked.monitor, asked.id("api key")?).await
 }
 
 async fn stats(asked: Asked) -> Result<Stats> {
@@ -288,15 +321,10 @@ async fn create(asked: Asked, wanted: NewKeyBody) -> Result<Made> {
 }
 
 async fn revoke(asked: Asked, _: Nothing) -> Result<Key> {
-    let row = of_path(&asked).await?;
-    may_change(&asked.principal, row.user_id)?;
-    let row = asked.monitor.inside.identity.keys.revoke(row.id).await?;
-    one(&asked.monitor, row).await
+    revoke_as(&asked.monitor, &asked.principal, asked.id("api key")?).await
 }
 
 async fn rotate(asked: Asked, wanted: RotateBody) -> Result<Made> {
-    let row = of_path(&asked).await?;
-    may_change(&asked.principal, row.user_id)?;
     let overlap = Duration::from_secs(wanted.overlap_seconds.unwrap_or(86_400));
-    made(&asked.monitor, asked.monitor.inside.identity.keys.rotate(row.id, overlap).await?).await
+    rotate_as(&asked.monitor, &asked.principal, asked.id("api key")?, overlap).await
 }

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
+    audit,
     auth::{self, Access, Identity},
     bus::Bus,
     cache::Cache,
@@ -271,7 +272,7 @@ impl Server {
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
         let own = record::migrations().into_iter().chain(auth::migrations()).chain(node::migrations());
-        let own = own.chain(stream::migrations());
+        let own = own.chain(stream::migrations()).chain(audit::migrations());
         own.chain(apps).collect()
     }
 

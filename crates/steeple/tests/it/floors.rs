@@ -30,15 +30,17 @@ const ORDER: [&str; 25] = [
     "server", // house
     "invoke",
     "monitor",
+    "admin",
     "doors",
     "commands", // doors
 ];
 
 /// What may point upwards, and why.
-const EXCEPTIONS: [(&str, &str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str, &str); 4] = [
     ("service", "interceptor", "a service's handlers speak the chain's types; the wire is one floor"),
     ("service", "stream", "as above"),
     ("config", "server", "the configuration composes each room's own Config"),
+    ("config", "admin", "as above"),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
