@@ -19,7 +19,8 @@ const FILES: [(&str, &str, &str); 3] = [
 
 /// The beginning of the hash of all of them.
 static HASH: LazyLock<String> = LazyLock::new(|| {
-    let all = FILES.iter().fold(Sha256::new(), |hash, (name, _, content)| hash.chain_update(name).chain_update(content));
+    let all =
+        FILES.iter().fold(Sha256::new(), |hash, (name, _, content)| hash.chain_update(name).chain_update(content));
     all.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
         // A string takes any text.
         let _ = write!(text, "{byte:02x}");

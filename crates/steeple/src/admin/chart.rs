@@ -93,16 +93,19 @@ pub(super) fn latency(timeline: &Timeline) -> Chart {
         0 => "no calls".to_owned(),
         _ => format!("95th {}, median {}", shown::ms(bucket.p95_duration_ms), shown::ms(bucket.p50_duration_ms)),
     };
-    let lines = vec![
-        line("line second", |bucket| bucket.p50_duration_ms),
-        line("line", |bucket| bucket.p95_duration_ms),
-    ];
+    let lines =
+        vec![line("line second", |bucket| bucket.p50_duration_ms), line("line", |bucket| bucket.p95_duration_ms)];
     let scale = (shown::ms(top), shown::ms(top / 2.0));
     Chart { lines, ..Chart::of(timeline, scale, label, each) }
 }
 
 impl Chart {
-    fn of(timeline: &Timeline, (top, middle): (String, String), label: String, each: impl Fn(&Bucket) -> String) -> Self {
+    fn of(
+        timeline: &Timeline,
+        (top, middle): (String, String),
+        label: String,
+        each: impl Fn(&Bucket) -> String,
+    ) -> Self {
         let Timeline { buckets, interval, .. } = timeline;
         let hit = |(at, bucket): (usize, &Bucket)| Hit {
             x: round(at as f64 * STEP),

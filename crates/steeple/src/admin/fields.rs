@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let fields = Fields::read(b"a=1+2&b=%3Cx%3E%26&a=&c");
-        assert_eq!((fields.get("a"), fields.get("b"), fields.given("c"), fields.given("d")), ("1 2", "<x>&", Some(""), None));
+        assert_eq!(
+            (fields.get("a"), fields.get("b"), fields.given("c"), fields.given("d")),
+            ("1 2", "<x>&", Some(""), None)
+        );
         assert_eq!(fields.all("a").collect::<Vec<_>>(), ["1 2", ""]);
         assert_eq!(Fields::read(fields.to_query().as_bytes()), fields);
         assert_eq!(fields.with("a", "3").with("b", "").at("/x"), "/x?c=&a=3");

@@ -70,7 +70,8 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
 /// `GET /keys/new`.
 pub(super) async fn blank(asked: Asked) -> Result<Response> {
     let username = asked.user().username.clone();
-    let fields: Fields = [("user".to_owned(), username), ("key_type".to_owned(), "service".to_owned())].into_iter().collect();
+    let fields: Fields =
+        [("user".to_owned(), username), ("key_type".to_owned(), "service".to_owned())].into_iter().collect();
     filled(&asked, StatusCode::OK, &fields, None)
 }
 
@@ -182,7 +183,8 @@ pub(super) async fn ask_rotate(asked: Asked) -> Result<Response> {
 
 /// `POST /keys/{id}/rotate`.
 pub(super) async fn rotate(asked: Asked) -> Result<Response> {
-    let overlap = asked.form.get("overlap").parse().ok().filter(|wanted| OVERLAPS.iter().any(|(choice, _)| choice == wanted));
+    let overlap =
+        asked.form.get("overlap").parse().ok().filter(|wanted| OVERLAPS.iter().any(|(choice, _)| choice == wanted));
     let overlap = overlap.ok_or_else(|| Error::invalid("overlap", "must be one of the choices"))?;
     let (monitor, id) = (&asked.admin().monitor, asked.id("api key")?);
     let made = keys::rotate_as(monitor, &asked.principal(), id, Duration::from_secs(overlap)).await?;

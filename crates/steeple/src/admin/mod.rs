@@ -39,8 +39,8 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 
-use self::{asked::Asked, views::Views};
 pub use self::config::Config;
+use self::{asked::Asked, views::Views};
 use crate::{
     error::{Error, Result},
     monitor::Monitor,

@@ -64,13 +64,15 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
     };
     let page = asked.to("/requests");
     let older = found.as_ref().and_then(|found| found.next_before);
-    let older = older.map(|before| filters.with("more", asked.query.get("more")).with("before", &before.to_string()).at(&page));
+    let older =
+        older.map(|before| filters.with("more", asked.query.get("more")).with("before", &before.to_string()).at(&page));
     let newest = (!asked.query.get("before").is_empty()).then(|| filters.at(&page));
     let rows = found.as_ref().map(|found| found.page.results.as_slice()).unwrap_or_default();
     let served: Vec<_> = services::served(monitor).collect();
     let service = filters.get("service");
     let of_service = served.iter().filter(|planned| service.is_empty() || planned.found.name == service);
-    let mut methods: Vec<_> = of_service.flat_map(|planned| &planned.methods).map(|planned| &planned.method.name).collect();
+    let methods = of_service.flat_map(|planned| &planned.methods);
+    let mut methods: Vec<_> = methods.map(|planned| planned.method.name.clone()).collect();
     methods.sort_unstable();
     methods.dedup();
     let export = rest.to_query();
@@ -100,7 +102,11 @@ fn counted(found: &requests::Requests, older: bool) -> String {
     let count = shown::number(found.page.count as f64);
     let words = if found.page.count == 1 && found.page.count_is_exact { "request" } else { "requests" };
     let place = if older { " from here on" } else { "" };
-    if found.page.count_is_exact { format!("{count} {words}{place}") } else { format!("More than {count} {words}{place}") }
+    if found.page.count_is_exact {
+        format!("{count} {words}{place}")
+    } else {
+        format!("More than {count} {words}{place}")
+    }
 }
 
 /// The question that these filters ask, and the same filters as the REST API knows them.

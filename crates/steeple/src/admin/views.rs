@@ -15,7 +15,11 @@ use std::{
 use minijinja::{Environment, Error as ViewError, ErrorKind, TemplateSource, Value};
 
 use super::{assets, shown};
-use crate::{config, error::{Error, Result}, server::Inside};
+use crate::{
+    config,
+    error::{Error, Result},
+    server::Inside,
+};
 
 macro_rules! embedded {
     ($($name:literal),* $(,)?) => {

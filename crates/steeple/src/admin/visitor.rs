@@ -96,7 +96,8 @@ pub(super) fn ask(admin: &Admin, request: &Request, fragment: bool) -> Response 
         return (StatusCode::UNAUTHORIZED, "log in first\n").into_response();
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        let error = Error::unauthenticated("your session is over, and nothing was changed: log in, then send the form again");
+        let error =
+            Error::unauthenticated("your session is over, and nothing was changed: log in, then send the form again");
         return failure::alone(admin, request.headers(), error);
     }
     let here = request.uri().path_and_query().map_or("/", |here| here.as_str());
@@ -202,7 +203,9 @@ mod tests {
     #[test]
     fn a_login_leads_into_the_admin_only() {
         assert_eq!(next("/admin", "/requests?code=OK"), Some("/requests?code=OK"));
-        for elsewhere in ["", "requests", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "/login"] {
+        for elsewhere in
+            ["", "requests", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "/login"]
+        {
             assert_eq!(next("/admin", elsewhere), None, "{elsewhere:?}");
         }
     }

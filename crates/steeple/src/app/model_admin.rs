@@ -127,7 +127,13 @@ impl ModelAdmin {
     /// What cannot be meant: names of fields that the model does not have.
     pub(crate) fn problems(&self, model: &Model) -> Vec<String> {
         let orders = self.order.iter().map(|by| by.field.as_str());
-        let lists = [Some(&self.columns), self.search.as_ref(), self.filters.as_ref(), Some(&self.read_only), Some(&self.hidden)];
+        let lists = [
+            Some(&self.columns),
+            self.search.as_ref(),
+            self.filters.as_ref(),
+            Some(&self.read_only),
+            Some(&self.hidden),
+        ];
         let single = [self.label, self.made_at, self.changed_at];
         let named = lists.into_iter().flatten().flatten().copied().chain(single.into_iter().flatten()).chain(orders);
         let unknown = named.filter(|name| model.field(name).is_none());
@@ -135,7 +141,10 @@ impl ModelAdmin {
         unknown
             .map(|name| {
                 let (app, model) = (model.app, model.name);
-                format!("the admin of {app}.{model} names {name}, which is no field; the fields are {}", known.join(", "))
+                format!(
+                    "the admin of {app}.{model} names {name}, which is no field; the fields are {}",
+                    known.join(", ")
+                )
             })
             .collect()
     }

@@ -8,11 +8,13 @@
 mod migrations;
 mod table;
 
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 use serde_json::{Map, Value};
 
-pub use self::{migrations::migrations, table::Model as Change};
 use self::table::{ActiveModel, Column, Entity};
+pub use self::{migrations::migrations, table::Model as Change};
 use crate::{Db, auth::User, clock, error::Result};
 
 /// Characters of a text that are kept.

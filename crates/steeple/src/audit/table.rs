@@ -1,7 +1,5 @@
 //! The table `steeple_audit_log` as a SeaORM entity.
 
-#![expect(missing_docs, reason = "the derive makes public items that are SeaORM's and not described here")]
-
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 

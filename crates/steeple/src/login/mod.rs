@@ -12,7 +12,6 @@ mod messages;
 mod session;
 mod staff;
 
-#[expect(unused_imports, reason = "the admin's pages are to use it")]
 pub(crate) use form::StaffForm;
 pub(crate) use grpc::{ACCESS, NAME, service};
 pub(crate) use http::router;

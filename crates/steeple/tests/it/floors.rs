@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "error",
     "clock", // ground
     "db",
