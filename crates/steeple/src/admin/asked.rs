@@ -121,17 +121,6 @@ impl Asked {
         format!("{}{path}", self.admin().root)
     }
 
-    /// Lets only those go on who have this permission.
-    ///
-    /// # Errors
-    /// PERMISSION_DENIED.
-    pub fn require(&self, permission: &str) -> Result<()> {
-        if self.user().has_permission(permission) {
-            return Ok(());
-        }
-        Err(Error::permission_denied(format!("this needs the permission {permission}")))
-    }
-
     /// A page.
     ///
     /// # Errors

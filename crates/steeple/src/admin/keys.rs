@@ -78,7 +78,7 @@ pub(super) async fn blank(asked: Asked) -> Result<Response> {
 /// The form as it was filled in, and what is wrong with it.
 fn filled(asked: &Asked, status: StatusCode, fields: &Fields, error: Option<Error>) -> Result<Response> {
     let (wrong, failed) = match error {
-        None => (Value::UNDEFINED, None),
+        None => (Value::from_iter(std::iter::empty::<(String, String)>()), None),
         Some(mut error) => {
             let wrong: Value = error
                 .details_mut()

@@ -13,13 +13,17 @@
 
 mod asked;
 mod assets;
+mod audit;
 mod chart;
 mod config;
+mod connections;
 mod failure;
 mod fields;
 mod keys;
+mod models;
 mod navigation;
 mod overview;
+mod people;
 mod period;
 mod requests;
 mod security;
@@ -40,7 +44,7 @@ use axum::{
 };
 
 pub use self::config::Config;
-use self::{asked::Asked, views::Views};
+use self::{asked::Asked, models::Models, views::Views};
 use crate::{
     error::{Error, Result},
     monitor::Monitor,
@@ -51,6 +55,7 @@ use crate::{
 pub(crate) struct Admin {
     monitor: Arc<Monitor>,
     views: Views,
+    models: Models,
     /// Where the admin is, without a slash at the end.
     root: String,
 }
@@ -75,7 +80,8 @@ pub(crate) fn router(inside: &Arc<Inside>) -> Router {
     }
     let root = config.path.clone();
     let views = Views::new(inside, &root);
-    let admin = Arc::new(Admin { monitor: Arc::new(Monitor::new(inside)), views, root: root.clone() });
+    let models = Models::of(inside);
+    let admin = Arc::new(Admin { monitor: Arc::new(Monitor::new(inside)), views, models, root: root.clone() });
     let pages = Router::new()
         .route("/", page(overview::page))
         .route("/overview/live", page(overview::live))
@@ -90,9 +96,13 @@ pub(crate) fn router(inside: &Arc<Inside>) -> Router {
         .route("/keys/new", page(keys::blank).merge(form(keys::create)))
         .route("/keys/{id}/revoke", page(keys::ask_revoke).merge(form(keys::revoke)))
         .route("/keys/{id}/rotate", page(keys::ask_rotate).merge(form(keys::rotate)))
+        .route("/connections", page(connections::list))
+        .route("/connections/{service}/{client}", page(connections::one))
+        .route("/audit", page(audit::list))
         .route("/login", get(visitor::login_page).post(visitor::log_in))
         .route("/logout", form(visitor::log_out))
-        .route("/assets/{hash}/{name}", get(assets::serve))
+        .route("/assets/{hash}/{name}", get(assets::serve));
+    let pages = people::routes(models::routes(pages))
         .fallback_service(page(nothing).with_state(admin.clone()))
         .method_not_allowed_fallback(failure::not_allowed)
         .layer(middleware::map_response(security::headers))

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::asked::Shell;
+use super::{
+    asked::Shell,
+    models::{Deed, words},
+};
 
 /// Links that belong together.
 #[derive(Serialize)]
@@ -22,25 +25,39 @@ struct Link {
 
 /// Every link that this visitor may follow.
 pub(super) fn groups(shell: &Shell) -> Vec<Group> {
-    let root = &shell.admin.root;
-    let link = |label: &str, path: &str, key: char| Link {
+    let link = |label: &str, path: &str, key: Option<char>| Link {
         label: label.to_owned(),
-        href: format!("{root}{path}"),
-        key: Some(key),
+        href: format!("{}{path}", shell.admin.root),
+        key,
         current: leads_to(path, &shell.path),
     };
-    vec![
-        Group {
-            title: String::new(),
-            links: vec![
-                link("Overview", "/", 'o'),
-                link("Requests", "/requests", 'r'),
-                link("Services", "/services", 's'),
-                link("Servers", "/servers", 'v'),
-            ],
-        },
-        Group { title: "Access".to_owned(), links: vec![link("API keys", "/keys", 'k')] },
-    ]
+    let (models, user) = (&shell.admin.models, shell.visitor.user());
+    let calls = vec![
+        link("Overview", "/", Some('o')),
+        link("Requests", "/requests", Some('r')),
+        link("Services", "/services", Some('s')),
+        link("Connections", "/connections", Some('n')),
+        link("Servers", "/servers", Some('v')),
+    ];
+    let mut access = vec![link("API keys", "/keys", Some('k'))];
+    for (subject, key) in [(&models.users, 'u'), (&models.groups, 'p')] {
+        if subject.may(user, Deed::View) {
+            access.push(link(&subject.title, &subject.path, Some(key)));
+        }
+    }
+    if user.is_superuser {
+        access.push(link("Audit log", "/audit", Some('a')));
+    }
+    let apart = |title: &str, links| Group { title: title.to_owned(), links };
+    let mut groups = vec![apart("", calls), apart("Access", access)];
+    for of_app in models.site.chunk_by(|one, other| one.model().app == other.model().app) {
+        let seen = of_app.iter().filter(|subject| subject.may(user, Deed::View));
+        let links: Vec<_> = seen.map(|subject| link(&subject.title, &subject.path, None)).collect();
+        if !links.is_empty() {
+            groups.push(apart(&words(of_app[0].model().app), links));
+        }
+    }
+    groups
 }
 
 /// Whether a path is the page of a link, or one below it.

@@ -29,12 +29,16 @@ macro_rules! embedded {
 
 /// What the admin brings.
 const EMBEDDED: &[(&str, &str)] = embedded![
+    "audit.html",
     "bare.html",
     "brand.html",
     "chart.html",
     "confirm.html",
+    "connection.html",
+    "connections.html",
     "failure.html",
     "failure_alone.html",
+    "group.html",
     "key_made.html",
     "key_new.html",
     "key_rotate.html",
@@ -42,8 +46,12 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "layout.html",
     "login.html",
     "macros.html",
+    "model_form.html",
+    "model_list.html",
     "overview.html",
     "overview_live.html",
+    "password.html",
+    "permissions.html",
     "request.html",
     "requests.html",
     "requests_rows.html",
@@ -51,6 +59,8 @@ const EMBEDDED: &[(&str, &str)] = embedded![
     "servers.html",
     "service.html",
     "services.html",
+    "user.html",
+    "user_new.html",
 ];
 
 /// In front of the name of a template, to mean the admin's own.

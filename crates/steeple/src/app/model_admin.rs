@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
+use sea_orm::{ActiveEnum, Value, sea_query::sea_value_to_json_value};
+
 use super::Setup;
 use crate::{
     error::Result,
@@ -33,7 +35,9 @@ type Run = Arc<dyn Fn(Vec<Row>, Setup) -> Pin<Box<dyn Future<Output = Result<()>
 /// ```
 #[derive(Clone, Default)]
 pub struct ModelAdmin {
+    pub(crate) title: Option<&'static str>,
     pub(crate) columns: Vec<&'static str>,
+    pub(crate) choices: Vec<(&'static str, Vec<String>)>,
     pub(crate) search: Option<Vec<&'static str>>,
     pub(crate) filters: Option<Vec<&'static str>>,
     pub(crate) order: Vec<Order>,
@@ -42,18 +46,24 @@ pub struct ModelAdmin {
     pub(crate) label: Option<&'static str>,
     pub(crate) made_at: Option<&'static str>,
     pub(crate) changed_at: Option<&'static str>,
-    pub(crate) actions: Vec<Action>,
+    pub(crate) actions: Vec<ModelAction>,
 }
 
 /// What can be done with rows that were chosen in a list.
 #[derive(Clone)]
-pub(crate) struct Action {
+pub(crate) struct ModelAction {
     pub name: &'static str,
     pub label: &'static str,
     pub run: Run,
 }
 
 impl ModelAdmin {
+    /// What pages call many of its rows: `Order lines`. Without it, the model's name in words, and an s.
+    pub fn title(mut self, many: &'static str) -> Self {
+        self.title = Some(many);
+        self
+    }
+
     /// The columns of its list, in this order.
     pub fn columns(mut self, fields: impl IntoIterator<Item = &'static str>) -> Self {
         self.columns = fields.into_iter().collect();
@@ -79,7 +89,20 @@ impl ModelAdmin {
         self
     }
 
-    /// Fields that are shown and not changed.
+    /// The values that a field may have, when they are those of an enum that the column keeps as a text or a number.
+    pub fn choices<A: ActiveEnum>(mut self, field: &'static str) -> Self
+    where
+        A::Value: Into<Value>,
+    {
+        let texts = A::values().into_iter().map(|choice| match sea_value_to_json_value(&choice.into()) {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        });
+        self.choices.push((field, texts.collect()));
+        self
+    }
+
+    /// Fields that are shown and not changed; what a new row cannot be without is still asked for.
     pub fn read_only(mut self, fields: impl IntoIterator<Item = &'static str>) -> Self {
         self.read_only = fields.into_iter().collect();
         self
@@ -120,7 +143,7 @@ impl ModelAdmin {
     where
         W: Future<Output = Result<()>> + Send + 'static,
     {
-        self.actions.push(Action { name, label, run: Arc::new(move |rows, setup| Box::pin(work(rows, setup))) });
+        self.actions.push(ModelAction { name, label, run: Arc::new(move |rows, setup| Box::pin(work(rows, setup))) });
         self
     }
 
@@ -135,7 +158,9 @@ impl ModelAdmin {
             Some(&self.hidden),
         ];
         let single = [self.label, self.made_at, self.changed_at];
-        let named = lists.into_iter().flatten().flatten().copied().chain(single.into_iter().flatten()).chain(orders);
+        let chosen = self.choices.iter().map(|(field, _)| *field);
+        let named = lists.into_iter().flatten().flatten().copied().chain(single.into_iter().flatten());
+        let named = named.chain(orders).chain(chosen);
         let unknown = named.filter(|name| model.field(name).is_none());
         let known: Vec<_> = model.fields.iter().map(|field| field.name).collect();
         unknown
