@@ -19,6 +19,7 @@ impl Server {
     /// # Errors
     /// Whatever keeps a part from working that the configuration asks for; nothing is left running.
     pub async fn start(self, config: Config) -> Result<Running, StartError> {
-        self.start_with(config, |inside| monitor::router(inside).merge(admin::router(inside))).await
+        // Large, and whoever starts a server should not carry it about.
+        Box::pin(self.start_with(config, |inside| monitor::router(inside).merge(admin::router(inside)))).await
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// An API key, without its text.
+#[expect(clippy::struct_field_names, reason = "the names of the original's answer")]
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Key {
     /// Its number.
@@ -201,7 +202,7 @@ async fn made(monitor: &Monitor, NewKey { row, text }: NewKey) -> Result<Made> {
 }
 
 /// Who may change keys: somebody who logged in, and of others' keys a superuser alone.
-fn may_change<'p>(principal: &'p Principal, owner: i64) -> Result<&'p User> {
+fn may_change(principal: &Principal, owner: i64) -> Result<&User> {
     match principal {
         Principal::User(user) if user.is_superuser || user.id == owner => Ok(user),
         Principal::User(_) => Err(Error::permission_denied("only superusers change keys of others")),

@@ -541,22 +541,18 @@ impl<H: Handlers> Begun<H> {
             None => Ok(None),
         };
         let session = self.session.clone();
-        match answer {
-            Ok(ack) => {
-                self.waiting = None;
-                let over = session.ended().is_some() || session.0.acks.is_over();
-                ack.ok_or_else(|| if over { refused::left(session.client_id()) } else { refused::taken_back(&self.id) })
-            }
-            Err(_) => {
-                session.0.core.counts.timed_out.increment(1);
-                let seconds = deadline.as_secs_f64();
-                let detail = format!("command {}: no ack within {seconds} s", self.id);
-                session.happened(EventKind::CommandTimeout, None, Some(detail));
-                let taken_back = self.take_back();
-                let error = if taken_back { refused::not_read } else { refused::silent };
-                Err(error(session.client_id()))
-            }
-        }
+        let Ok(ack) = answer else {
+            session.0.core.counts.timed_out.increment(1);
+            let seconds = deadline.as_secs_f64();
+            let detail = format!("command {}: no ack within {seconds} s", self.id);
+            session.happened(EventKind::CommandTimeout, None, Some(detail));
+            let taken_back = self.take_back();
+            let error = if taken_back { refused::not_read } else { refused::silent };
+            return Err(error(session.client_id()));
+        };
+        self.waiting = None;
+        let over = session.ended().is_some() || session.0.acks.is_over();
+        ack.ok_or_else(|| if over { refused::left(session.client_id()) } else { refused::taken_back(&self.id) })
     }
 
     fn take_back(&mut self) -> bool {

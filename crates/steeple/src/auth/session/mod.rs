@@ -169,7 +169,7 @@ impl Sessions {
         let Some(row) = row else { return Ok(None) };
         // Not what is remembered of the user: a password that was changed, or a user who was shut out, counts at once.
         let owner = users.by_id(row.user_id).await?.filter(|owner| owner.is_active);
-        if !owner.is_some_and(|owner| mark(&owner.password) == row.password_mark) {
+        if owner.is_none_or(|owner| mark(&owner.password) != row.password_mark) {
             return Ok(None);
         }
         let Some(user) = users.active(row.user_id).await? else { return Ok(None) };

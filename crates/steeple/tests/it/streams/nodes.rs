@@ -111,8 +111,8 @@ async fn every_client_is_reached_from_every_node_and_from_other_processes() {
         (some.queued, some.refused) == (3, 0)
     })
     .await;
-    for number in 0..3 {
-        nodes[number].noted(&format!("unawaited b-{number} ")).await;
+    for (number, node) in nodes.iter().enumerate() {
+        node.noted(&format!("unawaited b-{number} ")).await;
     }
 
     let elsewhere = Bus::open(&bus, "worker").await.unwrap();

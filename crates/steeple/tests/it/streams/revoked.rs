@@ -29,7 +29,7 @@ async fn fleet() -> Fleet {
 /// A client of this user, by an API key of its own; gives the key's number too.
 async fn keyed(fleet: &Fleet, user_id: i64, name: &str) -> (Boat, String) {
     let keys = &fleet.house.running.identity().keys;
-    let scopes = Scopes::read(&["*"]).unwrap();
+    let scopes = Scopes::read(["*"]).unwrap();
     let key = keys.create(NewApiKey { scopes, ..NewApiKey::new(user_id, "tests") }).await.unwrap();
     let text: AsciiMetadataValue = key.text.expose().parse().unwrap();
     let first = Say { client_id: name.into(), payload: Some(Payload::Beat(Beat {})) };
