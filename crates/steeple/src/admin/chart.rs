@@ -87,14 +87,19 @@ pub(super) fn latency(timeline: &Timeline) -> Chart {
     let buckets = &timeline.buckets;
     let most = buckets.iter().map(|bucket| bucket.p95_duration_ms).fold(0.0, f64::max);
     let top = nice(most).max(1.0);
-    let line = |class, of: fn(&Bucket) -> f64| Line { class, d: path(buckets, top, of) };
+    let (p50, p95): (fn(&Bucket) -> f64, fn(&Bucket) -> f64) =
+        (|bucket| bucket.p50_duration_ms, |bucket| bucket.p95_duration_ms);
     let label = format!("durations, the highest 95th percentile is {}", shown::ms(most));
     let each = |bucket: &Bucket| match bucket.total {
         0 => "no calls".to_owned(),
         _ => format!("95th {}, median {}", shown::ms(bucket.p95_duration_ms), shown::ms(bucket.p50_duration_ms)),
     };
-    let lines =
-        vec![line("line second", |bucket| bucket.p50_duration_ms), line("line", |bucket| bucket.p95_duration_ms)];
+    let lines = vec![
+        Line { class: "line second", d: path(buckets, top, p50) },
+        Line { class: "dots second", d: dots(buckets, top, p50) },
+        Line { class: "line", d: path(buckets, top, p95) },
+        Line { class: "dots", d: dots(buckets, top, p95) },
+    ];
     let scale = (shown::ms(top), shown::ms(top / 2.0));
     Chart { lines, ..Chart::of(timeline, scale, label, each) }
 }
@@ -136,7 +141,7 @@ fn moment(bucket: &Bucket, interval: Interval) -> String {
     bucket.timestamp.format(format).to_string()
 }
 
-/// A line through the buckets that have calls; where one has none, the line breaks.
+/// Lines through the buckets that have calls; where one has none, the line breaks.
 fn path(buckets: &[Bucket], top: f64, of: fn(&Bucket) -> f64) -> String {
     let mut path = String::new();
     let mut drawing = false;
@@ -145,12 +150,26 @@ fn path(buckets: &[Bucket], top: f64, of: fn(&Bucket) -> f64) -> String {
             drawing = false;
             continue;
         }
-        let (x, y) = (round((at as f64 + 0.5) * STEP), round(100.0 - of(bucket) / top * 100.0));
-        // A bucket between two empty ones is a dot: a line of no length with round ends.
-        path += &if drawing { format!("L{x} {y}") } else { format!("M{x} {y}h.01") };
+        let (x, y) = place(at, bucket, top, of);
+        path += &if drawing { format!("L{x} {y}") } else { format!("M{x} {y}") };
         drawing = true;
     }
     path
+}
+
+/// Dots where a bucket has calls between two that have none: lines of no length with round ends.
+fn dots(buckets: &[Bucket], top: f64, of: fn(&Bucket) -> f64) -> String {
+    let called = |at: Option<usize>| at.and_then(|at| buckets.get(at)).is_some_and(|bucket| bucket.total > 0);
+    let alone = |at: usize| called(Some(at)) && !called(at.checked_sub(1)) && !called(Some(at + 1));
+    let alone = buckets.iter().enumerate().filter(|(at, _)| alone(*at));
+    alone.fold(String::new(), |path, (at, bucket)| {
+        let (x, y) = place(at, bucket, top, of);
+        format!("{path}M{x} {y}h.01")
+    })
+}
+
+fn place(at: usize, bucket: &Bucket, top: f64, of: fn(&Bucket) -> f64) -> (f64, f64) {
+    (round((at as f64 + 0.5) * STEP), round(100.0 - of(bucket) / top * 100.0))
 }
 
 /// The next number of one digit with one or two zeros and fives: what people read on a scale.
@@ -204,8 +223,9 @@ mod tests {
     #[test]
     fn a_line_breaks_where_nothing_was_called() {
         let chart = latency(&timeline(&[(1, 1), (1, 1), (0, 0), (1, 1)]));
-        let line = &chart.lines[1].d;
+        let line = &chart.lines[2].d;
         assert_eq!((line.matches('M').count(), line.matches('L').count()), (2, 1), "{line}");
+        assert_eq!(chart.lines[3].d.matches('M').count(), 1, "what stands alone is a dot");
         assert_eq!(volume(&timeline(&[])).hits.len(), 0);
     }
 }
