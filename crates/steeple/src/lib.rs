@@ -74,7 +74,7 @@ mod invoke;
 mod monitor;
 mod problem;
 
-pub use app::{App, Setup, Site};
+pub use app::{App, ModelAdmin, Setup, Site};
 pub use auth::{Access, Principal, User};
 pub use cache::Cache;
 pub use config::Config;

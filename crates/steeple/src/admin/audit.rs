@@ -61,7 +61,7 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
     let next = changes.last().filter(|_| more).map(|last| kept.with("before", &last.id.to_string()).at(&page));
     let values = context! {
         rows => rows.collect::<Vec<_>>(),
-        asked => kept.pairs().collect::<minijinja::Value>(),
+        asked => kept.values(),
         actions => Action::ALL.map(Action::as_str).to_vec(),
         filtered => kept.pairs().next().is_some(),
         first_href => before.map(|_: i64| kept.at(&page)),

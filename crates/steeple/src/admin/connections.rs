@@ -3,7 +3,11 @@
 use axum::response::Response;
 use minijinja::{Value, context, value::Serde};
 
-use super::{asked::Asked, fields::{Fields, escaped}, shown};
+use super::{
+    asked::Asked,
+    fields::{Fields, escaped},
+    shown,
+};
 use crate::{
     clock,
     error::{Error, Result},
@@ -34,19 +38,21 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
     }
     let count = question.clone().count(db).await?;
     if let Some(before) = given("before") {
-        question = question.before(before.parse().map_err(|_| Error::invalid("before", "must be the number of a row"))?);
+        question =
+            question.before(before.parse().map_err(|_| Error::invalid("before", "must be the number of a row"))?);
     }
     let mut clients = question.limit(ROWS as u64 + 1).all(db).await?;
     let more = clients.len() > ROWS;
     clients.truncate(ROWS);
-    let kept = ["status", "service", "name"].into_iter().filter_map(|name| Some((name.to_owned(), given(name)?.to_owned())));
+    let kept =
+        ["status", "service", "name"].into_iter().filter_map(|name| Some((name.to_owned(), given(name)?.to_owned())));
     let (kept, page): (Fields, _) = (kept.collect(), asked.to("/connections"));
     let next = clients.last().filter(|_| more).map(|last| kept.with("before", &last.id.to_string()).at(&page));
     let words = if count == 1 { "client" } else { "clients" };
     let values = context! {
         clients => clients.iter().map(|client| told(&asked, client)).collect::<Vec<_>>(),
         statuses => Status::ALL.map(Status::as_str).to_vec(),
-        asked => kept.pairs().collect::<Value>(),
+        asked => kept.values(),
         filtered => kept.pairs().next().is_some(),
         counted => format!("{} {words}", shown::number(count as f64)),
         online => shown::number(Connections::online().count(db).await? as f64),

@@ -1,5 +1,7 @@
 //! Names with values, as an address or a form has them.
 
+use std::collections::BTreeMap;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What may stand in an address as it is.
@@ -33,6 +35,11 @@ impl Fields {
     /// All of them.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The first value of each name, for a template.
+    pub fn values(&self) -> BTreeMap<String, String> {
+        self.0.iter().rev().cloned().collect()
     }
 
     /// The same with another value of this name, or, when that is empty, without it.

@@ -1,6 +1,6 @@
 //! API keys: seen by all staff, changed by their owners and by superusers. A key's text is on one page, once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{http::StatusCode, response::Response};
 use minijinja::{Value, context, value::Serde};
@@ -78,24 +78,17 @@ pub(super) async fn blank(asked: Asked) -> Result<Response> {
 /// The form as it was filled in, and what is wrong with it.
 fn filled(asked: &Asked, status: StatusCode, fields: &Fields, error: Option<Error>) -> Result<Response> {
     let (wrong, failed) = match error {
-        None => (Value::from_iter(std::iter::empty::<(String, String)>()), None),
+        None => (BTreeMap::new(), None),
         Some(mut error) => {
-            let wrong: Value = error
-                .details_mut()
-                .bad_request()
-                .map(|bad| bad.field_violations.clone())
-                .unwrap_or_default()
-                .into_iter()
-                .map(|one| (one.field, failure::sentence(&one.description)))
-                .collect();
+            let violations = error.details_mut().bad_request().map(|bad| bad.field_violations.clone());
+            let wrong = violations.unwrap_or_default().into_iter();
+            let wrong = wrong.map(|one| (one.field, failure::sentence(&one.description))).collect();
             (wrong, Some(failure::sentence(error.message())))
         }
     };
-    let pairs = fields.pairs().filter(|(name, _)| *name != "days");
-    let mut values: Vec<(&str, Value)> = pairs.map(|(name, value)| (name, value.into())).collect();
-    values.push(("days", fields.get("days").parse::<u32>().unwrap_or(90).into()));
     let values = context! {
-        asked => values.into_iter().collect::<Value>(),
+        asked => fields.values(),
+        days => fields.get("days").parse::<u32>().unwrap_or(90),
         wrong => wrong,
         failed => failed,
         may_choose => asked.user().is_superuser,

@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use minijinja::{Value, context, value::Serde};
+use minijinja::{context, value::Serde};
 
 use super::{asked::Asked, failure, fields::Fields, shown};
 use crate::{
@@ -79,7 +79,7 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
     let values = context! {
         rows => Serde(rows),
         wrong => wrong,
-        asked => filters.pairs().collect::<Value>(),
+        asked => filters.values(),
         services => served.iter().map(|planned| planned.found.name).collect::<Vec<_>>(),
         methods => methods,
         statuses => Serde(STATUSES),

@@ -23,8 +23,8 @@ use std::{
 };
 
 pub use found::{Found, FoundService, Skipped};
-pub use model_admin::ModelAdmin;
 pub(crate) use model_admin::ModelAction;
+pub use model_admin::ModelAdmin;
 pub use setup::Setup;
 pub use site::Site;
 

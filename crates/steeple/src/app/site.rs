@@ -127,12 +127,15 @@ impl Site {
 
     /// What apps say of their models in the admin and cannot mean, each a sentence.
     pub(crate) fn admin_problems(&self) -> Vec<String> {
-        let said = self.apps.iter().flat_map(|app| app.model_admins.iter().map(move |(table, said)| (app, *table, said)));
+        let said =
+            self.apps.iter().flat_map(|app| app.model_admins.iter().map(move |(table, said)| (app, *table, said)));
         said.flat_map(|(app, table, said)| match app.models.iter().find(|rows| rows.model().table == table) {
             Some(rows) => said.problems(rows.model()),
             None => {
                 let label = app.label;
-                vec![format!("app {label} says what {table} looks like in the admin, and has no such model: add app.model::<…>()")]
+                vec![format!(
+                    "app {label} says what {table} looks like in the admin, and has no such model: add app.model::<…>()"
+                )]
             }
         })
         .collect()

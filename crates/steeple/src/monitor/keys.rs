@@ -16,6 +16,7 @@ use super::{
     query::{Kind, PAGE, PAGE_SIZE, Parameter, parameter},
 };
 use crate::{
+    audit::{Action, Entry},
     auth::{
         Access, Principal, User,
         api_key::{KeyType, NewApiKey, NewKey, Scopes, entity::Model},
@@ -26,6 +27,8 @@ use crate::{
 
 /// Keys that are listed and counted at most.
 const MOST: u64 = 100_000;
+/// What the audit log calls a key.
+const KIND: &str = "steeple.apikey";
 /// What a key may be for.
 pub(crate) const TYPES: [&str; 5] = ["service", "cli", "webhook", "internal", "development"];
 
@@ -217,7 +220,7 @@ fn may_change(principal: &Principal, owner: i64) -> Result<&User> {
 pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKeyBody) -> Result<Made> {
     let own = principal.user().map(|user| user.id).unwrap_or_default();
     let user_id = wanted.user_id.unwrap_or(own);
-    let by = may_change(principal, user_id)?.id;
+    let by = may_change(principal, user_id)?;
     let key_type = match &wanted.key_type {
         None => KeyType::default(),
         Some(name) => KeyType::ALL
@@ -239,10 +242,26 @@ pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKe
         key_type,
         scopes,
         expires_at: wanted.expires_at,
-        created_by: Some(by),
+        created_by: Some(by.id),
         ..NewApiKey::new(user_id, wanted.name)
     };
-    made(monitor, monitor.inside.identity.keys.create(new).await?).await
+    let new = monitor.inside.identity.keys.create(new).await?;
+    let scopes = serde_json::from_str(&new.row.scopes).unwrap_or_default();
+    noted(monitor, by, Action::Add, &new.row, [("scopes", serde_json::Value::Null, scopes)]).await?;
+    made(monitor, new).await
+}
+
+/// Writes down what somebody did to a key. The key is what was asked for already: an audit log that cannot be written is
+/// told, and the text of a new key is then in nobody's hands.
+async fn noted(
+    monitor: &Monitor,
+    by: &User,
+    action: Action,
+    row: &Model,
+    changes: impl IntoIterator<Item = (&'static str, serde_json::Value, serde_json::Value)>,
+) -> Result<()> {
+    let changes = changes.into_iter().map(|(name, from, to)| (name.to_owned(), from, to));
+    Entry::new(by, action, KIND, row.id, &row.name).changes(changes).write(&monitor.inside.db).await
 }
 
 /// Every key, the newest first.
@@ -266,8 +285,9 @@ pub(crate) async fn find(monitor: &Monitor, id: i64) -> Result<Key> {
 /// # Errors
 /// NOT_FOUND; PERMISSION_DENIED for a key of somebody else.
 pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64) -> Result<Key> {
-    may_change(principal, row(monitor, id).await?.user_id)?;
+    let by = may_change(principal, row(monitor, id).await?.user_id)?;
     let row = monitor.inside.identity.keys.revoke(id).await?;
+    noted(monitor, by, Action::Revoke, &row, []).await?;
     one(monitor, row).await
 }
 
@@ -276,8 +296,10 @@ pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64)
 /// # Errors
 /// NOT_FOUND; PERMISSION_DENIED for a key of somebody else; FAILED_PRECONDITION for one that is no longer good.
 pub(crate) async fn rotate_as(monitor: &Monitor, principal: &Principal, id: i64, overlap: Duration) -> Result<Made> {
-    may_change(principal, row(monitor, id).await?.user_id)?;
-    made(monitor, monitor.inside.identity.keys.rotate(id, overlap).await?).await
+    let by = may_change(principal, row(monitor, id).await?.user_id)?;
+    let new = monitor.inside.identity.keys.rotate(id, overlap).await?;
+    noted(monitor, by, Action::Rotate, &new.row, [("rotated_from_id", serde_json::Value::Null, id.into())]).await?;
+    made(monitor, new).await
 }
 
 async fn row(monitor: &Monitor, id: i64) -> Result<Model> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "error",
     "clock", // ground
     "db",
@@ -14,6 +14,7 @@ const ORDER: [&str; 26] = [
     "method",
     "record",
     "auth",
+    "audit",
     "cache",
     "signal",
     "node",

@@ -68,7 +68,12 @@ pub(super) struct Cell {
 }
 
 /// A cell; `labels` knows what referred rows are called and where they are.
-pub(super) fn cell(subject: &Subject, field: &Field, row: &Row, labels: &HashMap<String, (String, Option<String>)>) -> Cell {
+pub(super) fn cell(
+    subject: &Subject,
+    field: &Field,
+    row: &Row,
+    labels: &HashMap<String, (String, Option<String>)>,
+) -> Cell {
     let value = row.get(field.name).unwrap_or(&Json::Null);
     let plain = |kind, text: String| Cell { kind, text: cut(&text), href: None };
     if let Some(why) = unreadable(field, value) {

@@ -44,7 +44,8 @@ pub(in crate::admin) async fn refers(asked: &Asked, subject: &Subject, row: &Row
             if count == 0 {
                 continue;
             }
-            let relation = there.model().relations.iter().find(|known| known.foreign_key_here && known.from == [field.name]);
+            let relation =
+                there.model().relations.iter().find(|known| known.foreign_key_here && known.from == [field.name]);
             let fate = relation.and_then(|relation| relation.on_delete.clone());
             let (hold, fate) = match fate {
                 Some(ForeignKeyAction::Cascade) => (false, ", deleted with it"),
@@ -52,10 +53,8 @@ pub(in crate::admin) async fn refers(asked: &Asked, subject: &Subject, row: &Row
                 _ => (true, ""),
             };
             let may = there.may(asked.user(), Deed::View);
-            let names: Vec<_> = match may {
-                true => there.rows.list(db, &query).await?.iter().map(|row| there.name_of(row)).collect(),
-                false => Vec::new(),
-            };
+            let rows = if may { there.rows.list(db, &query).await? } else { Vec::new() };
+            let names: Vec<_> = rows.iter().map(|row| there.name_of(row)).collect();
             let words = if count == 1 { &there.one } else { &there.title };
             let mut text = format!("{} {}", shown::number(count as f64), words.to_lowercase());
             if !names.is_empty() {

@@ -7,7 +7,6 @@ use minijinja::{context, value::Serde};
 use serde_json::Value as Json;
 
 use super::{
-    cells::text,
     form::{self, seen},
     input::{filled, inputs},
     subject::{Deed, Subject},
@@ -86,16 +85,21 @@ async fn shown(asked: &Asked, subject: &Subject, row: &Row, error: Option<Error>
     let may_change = subject.may(asked.user(), Deed::Change);
     let conflict = error.as_ref().is_some_and(|error| error.code() == Code::Aborted);
     let Told { mut status, mut failed, mut wrong } = told(subject, error);
+    let mut sent = asked.form.clone();
     if conflict {
         // Saved once more, the form is about the row as it is now.
         status = StatusCode::CONFLICT;
-        let before = form::seen_by(subject, &asked.form)?;
-        for (name, was) in &before {
+        for (name, was) in &form::seen_by(subject, &asked.form)? {
             let (Some(field), Some(now)) = (subject.field(name), row.get(name)) else { continue };
-            if was != now {
-                let (was, now) = (filled(field, was), filled(field, now));
-                wrong.insert(name.clone(), format!("Was {was:?}, and somebody made it {now:?} meanwhile."));
+            if was == now {
+                continue;
             }
+            if form::same(field, was, sent.get(name)) {
+                // Only they changed it, and it stays so.
+                sent = sent.with(name, &form::as_sent(field, now));
+            }
+            let (was, now) = (filled(field, was), filled(field, now));
+            wrong.insert(name.clone(), format!("Was {was:?}, and somebody made it {now:?} meanwhile."));
         }
         failed = Some(
             "Somebody else changed this row since you opened it, and nothing of yours is saved yet. What they changed is \
@@ -103,9 +107,13 @@ async fn shown(asked: &Asked, subject: &Subject, row: &Row, error: Option<Error>
                 .to_owned(),
         );
     }
-    let sent = (status != StatusCode::OK).then_some(&asked.form);
+    let sent = (status != StatusCode::OK).then_some(&sent);
     let path = asked.to(&subject.path_of(row));
-    let history = asked.to(&format!("/audit?kind={}&key={}", subject.kind(), crate::admin::fields::escaped(&subject.key_of(row))));
+    let history = asked.to(&format!(
+        "/audit?kind={}&key={}",
+        subject.kind(),
+        crate::admin::fields::escaped(&subject.key_of(row))
+    ));
     let values = context! {
         inputs => Serde(inputs(asked, subject, Some(row), sent, &wrong, may_change).await?),
         failed => failed,
@@ -137,7 +145,11 @@ pub(in crate::admin) async fn save(asked: Asked) -> Result<Response> {
 
 async fn saved(asked: &Asked, subject: &Subject) -> Result<Option<Row>> {
     let before = found(asked, subject).await?;
-    let key: Row = subject.model().keys().filter_map(|field| Some((field.name.to_owned(), before.get(field.name)?.clone()))).collect();
+    let key: Row = subject
+        .model()
+        .keys()
+        .filter_map(|field| Some((field.name.to_owned(), before.get(field.name)?.clone())))
+        .collect();
     let seen = form::seen_by(subject, &asked.form)?;
     let mut change = form::read(subject, &asked.form, Some(&seen))?;
     if change.is_empty() {
@@ -151,7 +163,8 @@ async fn saved(asked: &Asked, subject: &Subject) -> Result<Option<Row>> {
             let mut was = before.clone();
             was.extend(seen.clone());
             let changes = subject.changes(&was, &row);
-            let entry = Entry::new(asked.user(), Action::Change, &subject.kind(), subject.key_of(&row), &subject.name_of(&row));
+            let entry =
+                Entry::new(asked.user(), Action::Change, &subject.kind(), subject.key_of(&row), &subject.name_of(&row));
             entry.changes(changes).write(&tx).await?;
             Ok::<_, Error>(row)
         })
@@ -171,9 +184,11 @@ fn told(subject: &Subject, error: Option<Error>) -> Told {
         return Told { status: StatusCode::OK, failed: None, wrong: HashMap::new() };
     };
     let violations = error.details_mut().bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
-    let (of_fields, others): (Vec<_>, Vec<_>) = violations.into_iter().partition(|one| subject.field(&one.field).is_some());
-    let wrong: HashMap<_, _> = of_fields.into_iter().map(|one| (one.field, failure::sentence(&one.description))).collect();
-    let others: Vec<_> = others.into_iter().map(|one| format!("{}: {}", one.field, text(&one.description.into()))).collect();
+    let (of_fields, others): (Vec<_>, Vec<_>) =
+        violations.into_iter().partition(|one| subject.field(&one.field).is_some());
+    let wrong: HashMap<_, _> =
+        of_fields.into_iter().map(|one| (one.field, failure::sentence(&one.description))).collect();
+    let others: Vec<_> = others.into_iter().map(|one| format!("{}: {}", one.field, one.description)).collect();
     let failed = match (wrong.is_empty(), others.is_empty()) {
         (_, false) => failure::sentence(&others.join("; ")),
         (true, true) => failure::sentence(error.message()),

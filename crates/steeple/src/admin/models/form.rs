@@ -72,10 +72,19 @@ pub(super) fn read(subject: &Subject, form: &Fields, seen: Option<&Row>) -> Resu
     Ok(row)
 }
 
-fn same(field: &Field, before: &Json, sent: &str) -> bool {
+/// Whether a form brings a value back as it was.
+pub(super) fn same(field: &Field, before: &Json, sent: &str) -> bool {
     match before {
         Json::Bool(on) if !field.null => *on == (sent == "on"),
         before => filled(field, before).replace("\r\n", "\n") == sent,
+    }
+}
+
+/// A value as a form sends it.
+pub(super) fn as_sent(field: &Field, value: &Json) -> String {
+    match value {
+        Json::Bool(on) if !field.null => if *on { "on" } else { "" }.to_owned(),
+        value => filled(field, value),
     }
 }
 

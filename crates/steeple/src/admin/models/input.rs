@@ -107,7 +107,10 @@ pub(super) async fn inputs(
             }
         }
         // What there is and is no choice any more stays what it is until somebody chooses.
-        if input.kind == "choice" && !input.value.is_empty() && !input.choices.iter().any(|(known, _)| *known == input.value) {
+        if input.kind == "choice"
+            && !input.value.is_empty()
+            && !input.choices.iter().any(|(known, _)| *known == input.value)
+        {
             input.choices.push((input.value.clone(), input.value.clone()));
         }
         inputs.push(input);

@@ -12,7 +12,8 @@ use crate::{
 impl Subject {
     /// The key of a row, as text.
     pub fn key_of(&self, row: &Row) -> String {
-        let parts: Vec<_> = self.model().keys().map(|field| row.get(field.name).map(text).unwrap_or_default()).collect();
+        let parts: Vec<_> =
+            self.model().keys().map(|field| row.get(field.name).map(text).unwrap_or_default()).collect();
         match parts.as_slice() {
             [one] => one.clone(),
             // A comma within a part is not one between two.

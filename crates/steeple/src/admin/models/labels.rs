@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value as Json;
 
-use super::{cells::text, subject::{Deed, Subject}};
+use super::{
+    cells::text,
+    subject::{Deed, Subject},
+};
 use crate::{
     admin::{Admin, asked::Asked},
     error::Result,
@@ -17,7 +20,8 @@ pub(super) type Labels = HashMap<String, (String, Option<String>)>;
 /// The model that a field refers to, with the column there.
 pub(super) fn referred<'a>(admin: &'a Admin, field: &'a Field) -> Option<(&'a Subject, &'a str)> {
     let (table, column) = field.references.as_ref()?;
-    Some((admin.models.of_table(table)?, column))
+    let there: &Subject = admin.models.of_table(table)?;
+    Some((there, column.as_str()))
 }
 
 /// What the rows are called that this field of these rows refers to: by one question.
@@ -26,7 +30,8 @@ pub(super) fn referred<'a>(admin: &'a Admin, field: &'a Field) -> Option<(&'a Su
 /// The database's.
 pub(super) async fn of(asked: &Asked, field: &Field, rows: &[Row]) -> Result<Labels> {
     let Some((there, column)) = referred(asked.admin(), field) else { return Ok(Labels::new()) };
-    let values = rows.iter().filter_map(|row| row.get(field.name)).filter(|value| !value.is_null() && !value.is_object());
+    let values =
+        rows.iter().filter_map(|row| row.get(field.name)).filter(|value| !value.is_null() && !value.is_object());
     let values: BTreeSet<_> = values.map(text).collect();
     if values.is_empty() {
         return Ok(Labels::new());

@@ -98,12 +98,15 @@ fn question(subject: &Subject, asked: &Fields) -> Result<(Query, Fields)> {
     let mut kept = Vec::new();
     for (name, value) in asked.pairs().filter(|(_, value)| !value.is_empty()) {
         match name {
-            "q" if value.len() > LONGEST => return Err(Error::invalid("q", format!("must have at most {LONGEST} bytes"))),
+            "q" if value.len() > LONGEST => {
+                return Err(Error::invalid("q", format!("must have at most {LONGEST} bytes")));
+            }
             "q" => query = query.search(value, subject.search.iter().copied()),
             "o" => query.order = vec![order(subject, value)?],
             "after" => after = Some(value),
             _ => {
-                let field = name.strip_prefix(FILTER).and_then(|name| subject.field(name)).filter(|field| fits(subject, field));
+                let field =
+                    name.strip_prefix(FILTER).and_then(|name| subject.field(name)).filter(|field| fits(subject, field));
                 let field = field.ok_or_else(|| Error::invalid(name, "is no filter of this list"))?;
                 query = filtered(query, field, value)?;
             }
@@ -122,7 +125,8 @@ fn question(subject: &Subject, asked: &Fields) -> Result<(Query, Fields)> {
 fn order(subject: &Subject, text: &str) -> Result<Order> {
     let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
     let field = subject.columns.iter().find(|known| **known == name).and_then(|name| subject.field(name));
-    let field = field.filter(|field| can_order(field)).ok_or_else(|| Error::invalid("o", "is no column to order by"))?;
+    let field =
+        field.filter(|field| can_order(field)).ok_or_else(|| Error::invalid("o", "is no column to order by"))?;
     Ok(Order { field: field.name.to_owned(), descending })
 }
 
@@ -208,7 +212,8 @@ async fn filters(asked: &Asked, subject: &Subject, kept: &Fields) -> Result<Vec<
         }
         let choices: Vec<_> = choices.into_iter().map(|(value, label)| vec![value, label]).collect();
         let typed = choices.is_empty();
-        filters.push(context! { name => name, label => title(field), value => value, choices => choices, typed => typed });
+        filters
+            .push(context! { name => name, label => title(field), value => value, choices => choices, typed => typed });
     }
     Ok(filters)
 }

@@ -71,7 +71,8 @@ impl Models {
             .order("username")
             .hidden(["password"])
             .label("username");
-        let groups = ModelAdmin::default().title("Groups").columns(["name"]).search(["name"]).order("name").label("name");
+        let groups =
+            ModelAdmin::default().title("Groups").columns(["name"]).search(["name"]).order("name").label("name");
         Self {
             site: site.collect(),
             users: Arc::new(Subject::new(user::Entity::rows("auth"), &users, "/users".to_owned())),

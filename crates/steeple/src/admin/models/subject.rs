@@ -61,16 +61,20 @@ impl Subject {
         let or = |chosen: &[&'static str], usual: &dyn Fn() -> Vec<&'static str>| {
             if chosen.is_empty() { usual() } else { chosen.to_vec() }
         };
-        let choices = |field: &Field| !field.choices.is_empty() || said.choices.iter().any(|(name, _)| *name == field.name);
-        let usual_columns = || model.fields.iter().filter(shown).filter(|field| is_short(field)).map(|field| field.name);
+        let choices =
+            |field: &Field| !field.choices.is_empty() || said.choices.iter().any(|(name, _)| *name == field.name);
+        let usual_columns =
+            || model.fields.iter().filter(shown).filter(|field| is_short(field)).map(|field| field.name);
         let texts = |field: &&Field| field.kind == ArrayType::String && !choices(field);
         let few = |field: &&Field| field.kind == ArrayType::Bool || choices(field);
-        let search = said.search.clone().unwrap_or_else(|| {
-            model.fields.iter().filter(shown).filter(texts).map(|field| field.name).collect()
-        });
-        let filters = said.filters.clone().unwrap_or_else(|| {
-            model.fields.iter().filter(shown).filter(few).map(|field| field.name).collect()
-        });
+        let search = said
+            .search
+            .clone()
+            .unwrap_or_else(|| model.fields.iter().filter(shown).filter(texts).map(|field| field.name).collect());
+        let filters = said
+            .filters
+            .clone()
+            .unwrap_or_else(|| model.fields.iter().filter(shown).filter(few).map(|field| field.name).collect());
         let usual_order = || {
             let keys = model.keys().map(|key| Order { field: key.name.to_owned(), descending: model.auto_key });
             keys.collect()

@@ -49,7 +49,7 @@ async fn boxes(asked: &Asked, given: &BTreeSet<String>) -> Result<Vec<Value>> {
     let models = all.chunk_by(|one, other| (&one.app, &one.model) == (&other.app, &other.model));
     let boxes = models.map(|permissions: &[Permission]| {
         let boxes = permissions.iter().map(|one| {
-            context! { name => one.name, title => one.title, on => given.contains(&one.name), may => by.has_permission(&one.name) }
+            context! { name => &one.name, title => &one.title, on => given.contains(&one.name), may => by.has_permission(&one.name) }
         });
         context! { model => format!("{}.{}", permissions[0].app, permissions[0].model), boxes => boxes.collect::<Vec<_>>() }
     });
@@ -72,7 +72,9 @@ fn within(by: &User, permissions: impl IntoIterator<Item = impl AsRef<str>>) -> 
     match permissions.into_iter().find(|name| lacks(name.as_ref())) {
         Some(name) => {
             let name = name.as_ref();
-            Err(Error::permission_denied(format!("you cannot give or take {name}, because you do not have it yourself")))
+            Err(Error::permission_denied(format!(
+                "you cannot give or take {name}, because you do not have it yourself"
+            )))
         }
         None => Ok(()),
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{http::StatusCode, response::Response};
-use minijinja::{Value, context, value::Serde};
+use minijinja::{context, value::Serde};
 use serde_json::{Value as Json, json};
 
 use super::{boxes, checked, listed, users, within};
@@ -42,7 +42,7 @@ fn new(asked: &Asked, error: Option<Error>) -> Result<Response> {
     let (status, failed, wrong) = told(error);
     let form = &asked.form;
     let values = context! {
-        asked => form.pairs().filter(|(name, _)| !name.starts_with("password")).collect::<Value>(),
+        asked => form.with("password", "").with("password_again", "").values(),
         failed => failed,
         wrong => wrong,
         superuser => asked.user().is_superuser,
@@ -127,7 +127,11 @@ pub(super) fn may_change(asked: &Asked, user: &user::Model) -> Result<()> {
 }
 
 /// What a form of a user shows and a later one must find unchanged.
-fn state(user: &user::Model, groups: &BTreeSet<String>, permissions: &BTreeSet<String>) -> BTreeMap<&'static str, Json> {
+fn state(
+    user: &user::Model,
+    groups: &BTreeSet<String>,
+    permissions: &BTreeSet<String>,
+) -> BTreeMap<&'static str, Json> {
     BTreeMap::from([
         ("username", user.username.clone().into()),
         ("first_name", user.first_name.clone().into()),
@@ -174,13 +178,14 @@ async fn shown(asked: &Asked, user: &user::Model, error: Option<Error>) -> Resul
     };
     let (in_groups, permissions) = (chosen("group", &groups), chosen("permission", &given));
     let all_groups = users(asked).groups().await?;
-    let all_groups = all_groups.iter().map(|group| context! { name => group.name, on => in_groups.contains(&group.name) });
+    let all_groups =
+        all_groups.iter().map(|group| context! { name => &group.name, on => in_groups.contains(&group.name) });
     let path = asked.to(&format!("/users/{}", user.id));
     let effective = users(asked).active(user.id.into()).await?;
     let by_groups = effective.iter().flat_map(|user| &user.permissions).filter(|name| !given.contains(*name)).count();
     let values = context! {
         user => context! {
-            id => user.id, username => user.username, last_login => user.last_login.map(|moment| moment.to_rfc3339()),
+            id => user.id, username => &user.username, last_login => user.last_login.map(|moment| moment.to_rfc3339()),
             date_joined => user.date_joined.to_rfc3339(), has_password => user.password.is_usable(),
         },
         asked => context! {
@@ -248,10 +253,13 @@ async fn saved(asked: &Asked, user: &user::Model) -> Result<bool> {
         within(by, users(asked).permissions_of_group(group).await?)?;
     }
     if id == by.id && !(after.is_active && after.is_staff && after.is_superuser == by.is_superuser) {
-        return Err(Error::failed_precondition("you cannot shut yourself out: let another superuser change your own status"));
+        return Err(Error::failed_precondition(
+            "you cannot shut yourself out: let another superuser change your own status",
+        ));
     }
     let now = state(&after, &in_groups, &permissions);
-    let changed: Vec<_> = before.iter().filter(|(name, was)| now.get(*name) != Some(*was)).map(|(name, _)| *name).collect();
+    let changed: Vec<_> =
+        before.iter().filter(|(name, was)| now.get(*name) != Some(*was)).map(|(name, _)| *name).collect();
     if changed.is_empty() {
         return Ok(false);
     }
@@ -357,7 +365,9 @@ pub(super) fn told(error: Option<Error>) -> (StatusCode, Option<String>, BTreeMa
     let Some(mut error) = error else { return (StatusCode::OK, None, BTreeMap::new()) };
     let violations = error.details_mut().bad_request().map(|bad| bad.field_violations.clone()).unwrap_or_default();
     let wrong = violations.into_iter().map(|one| (one.field, failure::sentence(&one.description)));
-    (StatusCode::BAD_REQUEST, Some(failure::sentence(error.message())), wrong.collect())
+    let wrong: BTreeMap<_, _> = wrong.collect();
+    let failed = if wrong.is_empty() { error.message() } else { "please look at the fields that are marked" };
+    (StatusCode::BAD_REQUEST, Some(failure::sentence(failed)), wrong)
 }
 
 /// What the form can tell; anything else is a page of its own.

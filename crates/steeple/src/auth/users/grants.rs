@@ -119,7 +119,8 @@ impl Users {
             .order_by_asc(content_type::Column::Model)
             .order_by_asc(permission::Column::Id);
         let rows: Vec<(String, String, String, String)> = select.into_tuple().all(&self.db).await?;
-        let permission = |(app, model, codename, title)| Permission { name: format!("{app}.{codename}"), app, model, title };
+        let permission =
+            |(app, model, codename, title)| Permission { name: format!("{app}.{codename}"), app, model, title };
         Ok(rows.into_iter().map(permission).collect())
     }
 
