@@ -30,7 +30,7 @@ async fn a_user_is_made_changed_and_deleted() {
         eva.has_permission("crypto.add_coin") && eva.has_permission("crypto.change_coin") && eva.first_name == "Eva"
     );
     // Who had the page open is told.
-    root.fill_in(&place, &form, &[("last_name", "Mine")]).await.is(409).has("somebody else changed this user");
+    root.fill_in(&place, &form, &[("last_name", "Mine")]).await.is(409).has("Somebody else changed this user");
     root.get("/audit?kind=auth.user").await.has("eva").has("Traders").lacks("korrekt");
     root.get(&format!("{place}/delete")).await.is(200).has("Delete user");
     root.post(&format!("{place}/delete"), &[]).await.is(303);
@@ -61,7 +61,7 @@ async fn nobody_becomes_more_than_who_changes_them() {
     assert!(!now.is_superuser && !now.is_staff, "what is not theirs to give is not taken from their form");
     clerk.post("/users/new", &[("username", "new"), ("is_staff", "on")]).await.is(403);
     for path in ["", "/password", "/delete"] {
-        clerk.post(&format!("/users/{}{path}", root_user.id), &[]).await.is(403).has("only superusers");
+        clerk.post(&format!("/users/{}{path}", root_user.id), &[]).await.is(403).has("Only superusers");
     }
     root.post("/groups/new", &[("name", "All"), ("permission", "crypto.delete_coin")]).await.is(303);
     let form = clerk.get(&place).await;
@@ -80,14 +80,14 @@ async fn nobody_becomes_more_than_who_changes_them() {
 #[tokio::test]
 async fn a_new_password_keeps_this_session_and_ends_the_others() {
     let site = site().await;
-    let (user, mut root) = superuser(&site).await;
+    let (user, _) = superuser(&site).await;
     let identity = site.running.identity();
     identity.users.set_password(user.id, Some("korrekt-pferd")).await.unwrap();
     let other = Browser::of(&site, &user).await;
-    root = Browser { ..Browser::of(&site, &user).await };
+    let mut root = Browser::of(&site, &user).await;
     let new = [("password", "ein-anderes-pferd"), ("password_again", "ein-anderes-pferd")];
-    root.post("/password", &[&[("old", "wrong")], &new[..]].concat()).await.is(400).has("Is not your password");
-    let done = root.post("/password", &[&[("old", "korrekt-pferd")], &new[..]].concat()).await;
+    root.post("/password", &[&[("old", "wrong")][..], &new].concat()).await.is(400).has("Is not your password");
+    let done = root.post("/password", &[&[("old", "korrekt-pferd")][..], &new].concat()).await;
     let cookies = done.is(303).head.lines().filter(|line| line.starts_with("set-cookie: ")).map(|line| &line[12..]);
     let name = identity.sessions.cookie_name().to_owned();
     let cookie = cookies.filter(|cookie| cookie.starts_with(&format!("{name}="))).next_back().unwrap();
