@@ -10,7 +10,7 @@ use super::{
 use crate::{
     admin::asked::Asked,
     audit::{Action, Entry},
-    auth::tables::user,
+    auth::{Secret, tables::user},
     error::{Error, Result},
 };
 
@@ -88,7 +88,7 @@ async fn set(asked: &Asked, user: &user::Model) -> Result<()> {
     let password = new_password(&asked.form, &about, false)?;
     let (all, db) = (users(asked), &asked.admin().inside().db);
     db.transaction(async |tx| {
-        all.on(&tx).set_password(user.id.into(), password.as_ref().map(|text| text.expose())).await?;
+        all.on(&tx).set_password(user.id.into(), password.as_ref().map(Secret::expose)).await?;
         Entry::new(asked.user(), Action::Password, "auth.user", user.id, &user.username).write(&tx).await
     })
     .await?;
