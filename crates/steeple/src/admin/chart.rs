@@ -1,5 +1,7 @@
 //! Timelines as shapes. The template draws them; here is where each thing stands, in a space 100 high.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::shown;
@@ -51,6 +53,9 @@ struct Hit {
     read: String,
 }
 
+/// What a line is about.
+type Of = fn(&Bucket) -> f64;
+
 /// How many calls ended, and how many of them failed.
 pub(super) fn volume(timeline: &Timeline) -> Chart {
     let buckets = &timeline.buckets;
@@ -87,8 +92,8 @@ pub(super) fn latency(timeline: &Timeline) -> Chart {
     let buckets = &timeline.buckets;
     let most = buckets.iter().map(|bucket| bucket.p95_duration_ms).fold(0.0, f64::max);
     let top = nice(most).max(1.0);
-    let (p50, p95): (fn(&Bucket) -> f64, fn(&Bucket) -> f64) =
-        (|bucket| bucket.p50_duration_ms, |bucket| bucket.p95_duration_ms);
+    let p50: Of = |bucket| bucket.p50_duration_ms;
+    let p95: Of = |bucket| bucket.p95_duration_ms;
     let label = format!("durations, the highest 95th percentile is {}", shown::ms(most));
     let each = |bucket: &Bucket| match bucket.total {
         0 => "no calls".to_owned(),
@@ -142,7 +147,7 @@ fn moment(bucket: &Bucket, interval: Interval) -> String {
 }
 
 /// Lines through the buckets that have calls; where one has none, the line breaks.
-fn path(buckets: &[Bucket], top: f64, of: fn(&Bucket) -> f64) -> String {
+fn path(buckets: &[Bucket], top: f64, of: Of) -> String {
     let mut path = String::new();
     let mut drawing = false;
     for (at, bucket) in buckets.iter().enumerate() {
@@ -151,14 +156,16 @@ fn path(buckets: &[Bucket], top: f64, of: fn(&Bucket) -> f64) -> String {
             continue;
         }
         let (x, y) = place(at, bucket, top, of);
-        path += &if drawing { format!("L{x} {y}") } else { format!("M{x} {y}") };
+        let to = if drawing { 'L' } else { 'M' };
+        // A string takes any text.
+        let _ = write!(path, "{to}{x} {y}");
         drawing = true;
     }
     path
 }
 
 /// Dots where a bucket has calls between two that have none: lines of no length with round ends.
-fn dots(buckets: &[Bucket], top: f64, of: fn(&Bucket) -> f64) -> String {
+fn dots(buckets: &[Bucket], top: f64, of: Of) -> String {
     let called = |at: Option<usize>| at.and_then(|at| buckets.get(at)).is_some_and(|bucket| bucket.total > 0);
     let alone = |at: usize| called(Some(at)) && !called(at.checked_sub(1)) && !called(Some(at + 1));
     let alone = buckets.iter().enumerate().filter(|(at, _)| alone(*at));
@@ -168,7 +175,7 @@ fn dots(buckets: &[Bucket], top: f64, of: fn(&Bucket) -> f64) -> String {
     })
 }
 
-fn place(at: usize, bucket: &Bucket, top: f64, of: fn(&Bucket) -> f64) -> (f64, f64) {
+fn place(at: usize, bucket: &Bucket, top: f64, of: Of) -> (f64, f64) {
     (round((at as f64 + 0.5) * STEP), round(100.0 - of(bucket) / top * 100.0))
 }
 
@@ -208,7 +215,8 @@ mod tests {
 
     #[test]
     fn scales_are_read_easily() {
-        assert_eq!([0.0, 1.0, 3.0, 11.0, 55.0, 9999.0].map(nice), [0.0, 1.0, 4.0, 20.0, 80.0, 10_000.0]);
+        let read = [0.0, 1.0, 3.0, 11.0, 55.0, 9999.0].map(|value| nice(value).to_string());
+        assert_eq!(read, ["0", "1", "4", "20", "80", "10000"]);
     }
 
     #[test]

@@ -6,11 +6,7 @@
 //!
 //! Must never: read outside of that folder, or put a value into HTML unescaped.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{fs, path::Path, time::SystemTime};
 
 use minijinja::{Environment, Error as ViewError, ErrorKind, TemplateSource, Value};
 
@@ -143,7 +139,7 @@ fn load(folder: &Path, name: &str) -> Result<Option<TemplateSource>, ViewError> 
     }))
 }
 
-fn own_stays(path: &PathBuf) -> bool {
+fn own_stays(path: &Path) -> bool {
     !path.exists()
 }
 

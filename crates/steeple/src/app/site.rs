@@ -129,14 +129,14 @@ impl Site {
     pub(crate) fn admin_problems(&self) -> Vec<String> {
         let said =
             self.apps.iter().flat_map(|app| app.model_admins.iter().map(move |(table, said)| (app, *table, said)));
-        said.flat_map(|(app, table, said)| match app.models.iter().find(|rows| rows.model().table == table) {
-            Some(rows) => said.problems(rows.model()),
-            None => {
-                let label = app.label;
-                vec![format!(
-                    "app {label} says what {table} looks like in the admin, and has no such model: add app.model::<…>()"
-                )]
+        said.flat_map(|(app, table, said)| {
+            if let Some(rows) = app.models.iter().find(|rows| rows.model().table == table) {
+                return said.problems(rows.model());
             }
+            let label = app.label;
+            vec![format!(
+                "app {label} says what {table} looks like in the admin, and has no such model: add app.model::<…>()"
+            )]
         })
         .collect()
     }

@@ -14,7 +14,7 @@ async fn a_user_is_made_changed_and_deleted() {
     root.post("/users/new", &[("username", "eva"), ("password", "korrekt-pferd"), ("password_again", "x")])
         .await
         .is(400);
-    root.post("/users/new", &[("username", "a b")]).await.is(400).has("may have letters");
+    root.post("/users/new", &[("username", "a b")]).await.is(400).has("May have letters");
     let fields =
         [("username", "eva"), ("password", "korrekt-pferd"), ("password_again", "korrekt-pferd"), ("is_staff", "on")];
     let made = root.post("/users/new", &fields).await;
@@ -44,7 +44,7 @@ async fn nobody_becomes_more_than_who_changes_them() {
     let (root_user, root) = superuser(&site).await;
     let clerk = staff(
         &site,
-        "clerk",
+        "deputy",
         &["auth.add_user", "auth.change_user", "auth.delete_user", "auth.change_group", "crypto.view_coin"],
     )
     .await;

@@ -96,8 +96,8 @@ pub(super) fn cell(
         (ArrayType::Bytes, Json::String(base64)) => plain("text", format!("{} bytes", base64.len() / 4 * 3)),
         (kind, _) if is_moment(kind) => plain("moment", text(value)),
         (kind, _) if is_whole(kind) && field.scale.is_none() => plain("number", text(value)),
-        (ArrayType::Decimal, _) => plain("number", grouped(&text(value))),
-        _ if field.scale.is_some() => plain("number", grouped(&text(value))),
+        (ArrayType::Decimal, _) => plain("number", grouped(&text(value), 0)),
+        _ if field.scale.is_some() => plain("number", grouped(&text(value), field.scale.unwrap_or(0).min(2))),
         (ArrayType::Float | ArrayType::Double, _) => plain("number", text(value)),
         _ => plain("text", text(value)),
     }
@@ -119,11 +119,11 @@ pub(super) fn is_number(field: &Field) -> bool {
     (is_whole(&field.kind) || broken) && field.references.is_none()
 }
 
-/// `1234567.50000000` is `1,234,567.50`: thousands apart, and no more zeros at the end than money has.
-fn grouped(text: &str) -> String {
+/// `1234567.5` is `1,234,567.50`: thousands apart, no zeros at the end, but at least so many digits behind the point.
+fn grouped(text: &str, least: u32) -> String {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let kept = part.trim_end_matches('0').len().max(part.len().min(2));
+    let (part, least) = (part.trim_end_matches('0'), least as usize);
     let mut apart = String::new();
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {
@@ -131,7 +131,7 @@ fn grouped(text: &str) -> String {
         }
         apart.push(digit);
     }
-    if part.is_empty() { format!("{sign}{apart}") } else { format!("{sign}{apart}.{}", &part[..kept]) }
+    if part.is_empty() && least == 0 { format!("{sign}{apart}") } else { format!("{sign}{apart}.{part:0<least$}") }
 }
 
 fn cut(text: &str) -> String {
@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn exact_numbers_are_read_easily_and_keep_what_counts() {
-        let read = ["1234567.50000000", "0.00000012", "-1000", "12.30", "999.00"].map(grouped);
-        assert_eq!(read, ["1,234,567.50", "0.00000012", "-1,000", "12.30", "999.00"]);
+        let read = ["1234567.5", "0.00000012", "-1000", "12.30", "999.00"].map(|text| grouped(text, 2));
+        assert_eq!(read, ["1,234,567.50", "0.00000012", "-1,000.00", "12.30", "999.00"]);
+        assert_eq!(["12.50", "1000"].map(|text| grouped(text, 0)), ["12.5", "1,000"]);
     }
 }

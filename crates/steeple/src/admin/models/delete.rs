@@ -46,7 +46,7 @@ pub(in crate::admin) async fn refers(asked: &Asked, subject: &Subject, row: &Row
             }
             let relation =
                 there.model().relations.iter().find(|known| known.foreign_key_here && known.from == [field.name]);
-            let fate = relation.and_then(|relation| relation.on_delete.clone());
+            let fate = relation.and_then(|relation| relation.on_delete);
             let (hold, fate) = match fate {
                 Some(ForeignKeyAction::Cascade) => (false, ", deleted with it"),
                 Some(ForeignKeyAction::SetNull | ForeignKeyAction::SetDefault) => (false, ", which lose it"),

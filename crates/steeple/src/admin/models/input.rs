@@ -95,15 +95,14 @@ pub(super) async fn inputs(
             None => filled(field, value),
         };
         if let Some((there, _)) = referred(asked.admin(), field) {
-            match pick::few(asked, field).await? {
-                Some(choices) => (input.kind, input.choices) = ("choice", choices),
-                None => {
-                    input.kind = "pick";
-                    input.pick = Some(asked.to(&format!("{}/pick/{}", subject.path, field.name)));
-                    input.help = format!("The key of a {}: type to find it.", there.one.to_lowercase());
-                    let labels = labels::of(asked, field, row.map(std::slice::from_ref).unwrap_or_default()).await?;
-                    input.choices = labels.into_iter().map(|(key, (label, _))| (key, label)).collect();
-                }
+            if let Some(choices) = pick::few(asked, field).await? {
+                (input.kind, input.choices) = ("choice", choices);
+            } else {
+                input.kind = "pick";
+                input.pick = Some(asked.to(&format!("{}/pick/{}", subject.path, field.name)));
+                input.help = format!("The key of a {}: type to find it.", there.one.to_lowercase());
+                let labels = labels::of(asked, field, row.map(std::slice::from_ref).unwrap_or_default()).await?;
+                input.choices = labels.into_iter().map(|(key, (label, _))| (key, label)).collect();
             }
         }
         // What there is and is no choice any more stays what it is until somebody chooses.

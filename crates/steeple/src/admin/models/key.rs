@@ -34,12 +34,11 @@ impl Subject {
     /// NOT_FOUND: nothing has a key of this form.
     pub fn key(&self, key: &str) -> Result<Row> {
         let fields: Vec<_> = self.model().keys().collect();
-        let parts: Vec<String> = match fields.len() {
-            1 => vec![key.to_owned()],
-            _ => {
-                let decoded = key.split(',').map(|part| percent_encoding::percent_decode_str(part).decode_utf8_lossy());
-                decoded.map(std::borrow::Cow::into_owned).collect()
-            }
+        let parts: Vec<String> = if fields.len() == 1 {
+            vec![key.to_owned()]
+        } else {
+            let decoded = key.split(',').map(|part| percent_encoding::percent_decode_str(part).decode_utf8_lossy());
+            decoded.map(std::borrow::Cow::into_owned).collect()
         };
         if parts.len() != fields.len() {
             return Err(self.unknown(key));

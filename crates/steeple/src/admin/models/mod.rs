@@ -26,7 +26,7 @@ use axum::{Router, routing::MethodRouter};
 
 pub(super) use self::{
     cells::{text, words},
-    delete::{Refers, refers},
+    delete::refers,
     list::page as list_page,
     subject::{Deed, Subject},
 };

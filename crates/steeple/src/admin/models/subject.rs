@@ -188,8 +188,7 @@ pub(super) fn is_needed(field: &Field) -> bool {
 
 fn is_short(field: &Field) -> bool {
     match (&field.kind, &field.column) {
-        (ArrayType::Json | ArrayType::Bytes, _) => false,
-        (ArrayType::String, ColumnType::Text) => false,
+        (ArrayType::Json | ArrayType::Bytes, _) | (ArrayType::String, ColumnType::Text) => false,
         (ArrayType::String, ColumnType::String(StringLen::N(most))) => *most <= SHORT,
         _ => true,
     }

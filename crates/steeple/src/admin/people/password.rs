@@ -1,6 +1,9 @@
 //! Passwords: one's own, for which the old one is asked, and others'.
 
-use axum::{http::header, response::Response};
+use axum::{
+    http::{HeaderValue, header},
+    response::Response,
+};
 use minijinja::context;
 
 use super::{
@@ -47,7 +50,7 @@ pub(in crate::admin) async fn set_own(asked: Asked) -> Result<Response> {
     }
 }
 
-async fn changed(asked: &Asked) -> Result<axum::http::HeaderValue> {
+async fn changed(asked: &Asked) -> Result<HeaderValue> {
     let (user, identity) = (asked.user(), &asked.admin().inside().identity);
     let right = identity.login.is_password(&user.username, asked.form.get("old"), asked.shell.from).await?;
     if !right {
