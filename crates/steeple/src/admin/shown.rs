@@ -21,7 +21,8 @@ pub(super) fn add(views: &mut Environment<'static>, root: &str) {
     views.add_filter("last_part", |text: String| last_part(&text).to_owned());
     views.add_filter("pace_tone", |value: f64| pace_tone(value));
     views.add_filter("code_tone", |code: String| code_tone(&code));
-    views.add_filter("uses_tone", |uses: f64| if uses >= 1000.0 { "tone-good" } else { "" });
+    views.add_filter("uses_tone", |uses: f64| grade(uses, 100.0, 1000.0));
+    views.add_filter("uptime_tone", |seconds: f64| grade(seconds, 3_600.0, 86_400.0));
     views.add_filter("server_state", |server: Value| server_state(&server));
     views.add_filter("key_state", |key: Value| key_state(&key));
     let requests = format!("{root}/requests");
@@ -136,6 +137,15 @@ fn pace_tone(ms: f64) -> &'static str {
     }
 }
 
+/// The more the better, in three steps; the number beside it says the same.
+fn grade(value: f64, warn: f64, good: f64) -> &'static str {
+    match value {
+        value if value >= good => "tone-good",
+        value if value >= warn => "tone-warn",
+        _ => "",
+    }
+}
+
 fn code_tone(code: &str) -> &'static str {
     match code {
         "OK" => "good",
@@ -210,5 +220,6 @@ mod tests {
             ["OK", "CANCELLED", "DEADLINE_EXCEEDED", "NOT_FOUND", "INTERNAL"].map(code_tone),
             ["good", "warn", "warn", "bad", "bad"]
         );
+        assert_eq!([0.0, 100.0, 1000.0].map(|uses| grade(uses, 100.0, 1000.0)), ["", "tone-warn", "tone-good"]);
     }
 }
