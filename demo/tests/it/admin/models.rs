@@ -163,3 +163,28 @@ async fn a_sites_action_is_done_with_the_chosen_rows() {
     root.get("/audit?action=act").await.has("mark_stable").has("ETH");
     site.stop().await;
 }
+
+#[tokio::test]
+async fn relations_are_picked_by_name() {
+    let site = site().await;
+    let (_, root) = superuser(&site).await;
+    // A few are choices, by what they are called.
+    let form = root.get("/models/crypto/wallet/new").await;
+    form.is(200).has("<select id=\"f-coin_id\"").has(">BTC</option>");
+    let made = root
+        .fill_in("/models/crypto/wallet/new", &form, &[("owner", "zoe"), ("coin_id", "2"), ("balance", "1.5")])
+        .await;
+    let place = made.is(303).location().strip_prefix("/admin").unwrap().to_owned();
+    root.get(&place).await.has("selected>ETH</option>");
+    // Many are looked for, by name or by key.
+    root.get("/models/crypto/wallet/pick/coin_id?q=bitc")
+        .await
+        .is(200)
+        .has(r#"{"key":"1","label":"BTC"}"#)
+        .lacks("ETH");
+    root.get("/models/crypto/wallet/pick/coin_id?q=%27%20OR%201%3D1").await.is(200).has("[]");
+    let viewer = staff(&site, "viewer", &["crypto.view_wallet"]).await;
+    viewer.get("/models/crypto/wallet/pick/coin_id?q=bitc").await.is(403);
+    root.post("/models/crypto/wallet/new", &[("owner", "yan"), ("coin_id", "4711"), ("balance", "1")]).await.is(400);
+    site.stop().await;
+}
