@@ -88,9 +88,9 @@ async fn a_new_password_keeps_this_session_and_ends_the_others() {
     let new = [("password", "ein-anderes-pferd"), ("password_again", "ein-anderes-pferd")];
     root.post("/password", &[&[("old", "wrong")][..], &new].concat()).await.is(400).has("Is not your password");
     let done = root.post("/password", &[&[("old", "korrekt-pferd")][..], &new].concat()).await;
-    let cookies = done.is(303).head.lines().filter(|line| line.starts_with("set-cookie: ")).map(|line| &line[12..]);
+    let mut cookies = done.is(303).head.lines().filter(|line| line.starts_with("set-cookie: ")).map(|line| &line[12..]);
     let name = identity.sessions.cookie_name().to_owned();
-    let cookie = cookies.filter(|cookie| cookie.starts_with(&format!("{name}="))).next_back().unwrap();
+    let cookie = cookies.rfind(|cookie| cookie.starts_with(&format!("{name}="))).unwrap();
     other.get("/").await.is(303);
     root.get("/").await.is(303);
     root.cookie = cookie.split(';').next().unwrap().to_owned();
