@@ -3,9 +3,8 @@
 //! [`server`](crate::server) knows no door, and a door knows the server as [`Inside`](crate::server::Inside). Here they
 //! meet. Must never: decide anything else.
 
-use axum::Router;
-
 use crate::{
+    admin,
     config::Config,
     monitor,
     server::{Running, Server, StartError},
@@ -13,7 +12,7 @@ use crate::{
 
 impl Server {
     /// Opens the database, makes the services, binds, and serves in the background; on the HTTP listener, beside health
-    /// and metrics, the REST API under `/cfg/grpc/`.
+    /// and metrics, the REST API under `/cfg/grpc/` and the admin.
     ///
     /// In development and test a database that lacks migrations is migrated first; in production that stops the start.
     ///
@@ -21,6 +20,6 @@ impl Server {
     /// Whatever keeps a part from working that the configuration asks for; nothing is left running.
     pub async fn start(self, config: Config) -> Result<Running, StartError> {
         // Large, and whoever starts a server should not carry it about.
-        Box::pin(self.start_with(config, |inside| Router::new().merge(monitor::router(inside)))).await
+        Box::pin(self.start_with(config, |inside| monitor::router(inside).merge(admin::router(inside)))).await
     }
 }

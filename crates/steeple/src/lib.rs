@@ -47,6 +47,7 @@ pub mod error;
 pub mod db;
 pub mod model;
 
+pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod cache;
@@ -66,13 +67,14 @@ pub mod config;
 pub mod login;
 pub mod server;
 
+pub mod admin;
 mod commands;
 mod doors;
 mod invoke;
 mod monitor;
 mod problem;
 
-pub use app::{App, Setup, Site};
+pub use app::{App, ModelAdmin, Setup, Site};
 pub use auth::{Access, Principal, User};
 pub use cache::Cache;
 pub use config::Config;

@@ -80,6 +80,11 @@ impl Problem {
         }
     }
 
+    /// The sentence for whoever asked.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

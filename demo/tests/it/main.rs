@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod access;
+mod admin;
 mod coins;
 #[path = "../../../crates/steeple/tests/it/databases.rs"]
 mod databases;

@@ -8,6 +8,7 @@
 //! Must never: run code of an app before the site starts.
 
 mod found;
+mod model_admin;
 mod order;
 mod setup;
 mod site;
@@ -22,6 +23,8 @@ use std::{
 };
 
 pub use found::{Found, FoundService, Skipped};
+pub(crate) use model_admin::ModelAction;
+pub use model_admin::ModelAdmin;
 pub use setup::Setup;
 pub use site::Site;
 
@@ -42,6 +45,8 @@ type FirstRun = Arc<dyn Fn(Db) -> Pin<Box<dyn Future<Output = Result<()>> + Send
 pub struct App {
     pub(crate) label: &'static str,
     pub(crate) models: Vec<Arc<dyn ModelRows>>,
+    /// By table.
+    pub(crate) model_admins: Vec<(&'static str, ModelAdmin)>,
     pub(crate) migrations: Vec<Migration>,
     pub(crate) services: Vec<Registration>,
     pub(crate) skipped: Vec<String>,
@@ -75,6 +80,7 @@ impl App {
         Self {
             label,
             models: vec![],
+            model_admins: vec![],
             migrations: vec![],
             services: vec![],
             skipped: vec![],
@@ -95,6 +101,13 @@ impl App {
     /// Adds a model: any SeaORM entity.
     pub fn model<E: Registered>(mut self) -> Self {
         self.models.push(E::rows(self.label));
+        self
+    }
+
+    /// Says what a model of this app looks like in the admin, and what can be done with its rows there. A name of a field
+    /// that the model does not have stops the start, and so does a model that was not added.
+    pub fn admin<E: Registered>(mut self, say: impl FnOnce(ModelAdmin) -> ModelAdmin) -> Self {
+        self.model_admins.push((E::default().table_name(), say(ModelAdmin::default())));
         self
     }
 

@@ -125,6 +125,22 @@ impl Site {
         order::in_order(&self.apps)
     }
 
+    /// What apps say of their models in the admin and cannot mean, each a sentence.
+    pub(crate) fn admin_problems(&self) -> Vec<String> {
+        let said =
+            self.apps.iter().flat_map(|app| app.model_admins.iter().map(move |(table, said)| (app, *table, said)));
+        said.flat_map(|(app, table, said)| {
+            if let Some(rows) = app.models.iter().find(|rows| rows.model().table == table) {
+                return said.problems(rows.model());
+            }
+            let label = app.label;
+            vec![format!(
+                "app {label} says what {table} looks like in the admin, and has no such model: add app.model::<…>()"
+            )]
+        })
+        .collect()
+    }
+
     fn current(&mut self) -> usize {
         // What main adds by hand, outside any app, belongs to an app of the site's own name.
         self.current.unwrap_or_else(|| self.place(self.name))

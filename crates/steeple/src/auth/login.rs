@@ -10,7 +10,7 @@ use super::{
     throttle::Throttle,
     users::names,
 };
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Longest username that is looked at, in bytes: what becomes the longest one may be longer.
 const MOST_USERNAME: usize = 3 * 4 * names::LONGEST;
@@ -39,6 +39,18 @@ impl Login {
     pub async fn log_in(&self, username: &str, password: &str, from: Option<IpAddr>) -> Result<Pair> {
         let (user, _) = self.check(username, password, from).await?;
         self.0.tokens.issue(&user).await
+    }
+
+    /// Whether this is the user's password, within the same limits as a login.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED with the time to wait after too many wrong ones; what the database says.
+    pub async fn is_password(&self, username: &str, password: &str, from: Option<IpAddr>) -> Result<bool> {
+        match self.check(username, password, from).await {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.code(), Code::Unauthenticated | Code::InvalidArgument) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The user whose password this is, with its hash as the table has it.

@@ -21,7 +21,10 @@ use moka::sync::Cache;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use tokio::sync::OnceCell;
 
-pub use self::accounts::{NewUser, Profile};
+pub use self::{
+    accounts::{NewUser, Profile},
+    grants::Permission,
+};
 use super::{
     Config, Hasher, User,
     password::{self, Checks, Encoded, Verdict},

@@ -461,6 +461,19 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "admin",
+        doc: "The pages for people who run the site, on the HTTP listener.",
+        keys: &[
+            key("enabled", Kind::Switch, "Serve them."),
+            key("path", Kind::Text, "Where they are."),
+            key(
+                "templates",
+                Kind::Text,
+                "The folder, as seen from where the site is started, whose admin/*.html take the place of the admin's own\ntemplates.",
+            ),
+        ],
+    },
+    Section {
         name: "apps",
         doc: "Which apps and services are served.",
         keys: &[

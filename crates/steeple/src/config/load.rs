@@ -50,7 +50,7 @@ impl Config {
         let (server, database, log) = (section("server"), section("database"), section("log"));
         let (calls, auth, cache) = (section("calls"), section("auth"), section("cache"));
         let (bus, centrifugo, streams) = (section("bus"), section("centrifugo"), section("streams"));
-        let (node, apps) = (section("node"), section("apps"));
+        let (node, admin, apps) = (section("node"), section("admin"), section("apps"));
         let config = Self {
             env,
             server: load.typed("server", &server),
@@ -63,6 +63,7 @@ impl Config {
             centrifugo: load.typed("centrifugo", &centrifugo),
             node: load.typed("node", &node),
             streams: load.typed("streams", &streams),
+            admin: load.typed("admin", &admin),
             apps: load.typed("apps", &apps),
             settings: load.settings(&mut tree),
             origins: Origins::default(),
@@ -78,6 +79,7 @@ impl Config {
         load.refuse("centrifugo", config.centrifugo.validate());
         load.refuse("node", config.node.validate());
         load.refuse("streams", config.streams.validate());
+        load.refuse("admin", config.admin.validate());
         load.refuse("apps", config.apps.validate());
         if load.problems.is_empty() {
             return Ok(Self { origins: load.origins, ..config });

@@ -29,7 +29,7 @@ pub use self::{
     problem::{Origin, Problem, Problems},
     settings::Settings,
 };
-use crate::{auth, bus, cache, centrifugo, db, interceptor, node, record, server, stream};
+use crate::{admin, auth, bus, cache, centrifugo, db, interceptor, node, record, server, stream};
 
 /// Everything a site is told from outside.
 #[derive(Clone, Default, PartialEq)]
@@ -56,6 +56,8 @@ pub struct Config {
     pub node: node::Config,
     /// `[streams]`.
     pub streams: stream::Config,
+    /// `[admin]`.
+    pub admin: admin::Config,
     /// `[apps]`.
     pub apps: AppsConfig,
     /// `[settings.<app>]`.
@@ -146,6 +148,7 @@ impl Config {
             ("centrifugo".to_owned(), table(&self.centrifugo)),
             ("node".to_owned(), table(&self.node)),
             ("streams".to_owned(), table(&self.streams)),
+            ("admin".to_owned(), table(&self.admin)),
             ("apps".to_owned(), table(&self.apps)),
         ])
     }

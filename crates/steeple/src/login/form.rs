@@ -1,8 +1,7 @@
 //! A form of a page for staff: [`StaffForm`] is an axum extractor as [`Staff`] is, for `POST` handlers of pages.
 //!
-//! Takes `application/x-www-form-urlencoded` with the session's token in the field `csrf_token`; gives who sent it and the
+//! Takes `application/x-www-form-urlencoded` with the session's token in the field `csrf_token`; gives the
 //! other fields. Must never: take a form without its token, or from somebody without a browser session.
-#![expect(dead_code, reason = "the admin's pages are to use it")]
 
 use std::time::Duration;
 
@@ -24,8 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A form that somebody of staff sent from a page of this site.
 #[derive(Debug, Clone)]
 pub(crate) struct StaffForm {
-    /// Who, by their session.
-    pub staff: Staff,
     /// The fields as they came, without the token.
     pub fields: Vec<(String, String)>,
 }
@@ -57,7 +54,7 @@ where
         let (tokens, fields): (Vec<_>, Vec<_>) =
             form_urlencoded::parse(&body).into_owned().partition(|(name, _)| name == FIELD);
         match (&staff.session, &tokens[..]) {
-            (Some(session), [(_, token)]) if session.has_csrf_token(token) => Ok(Self { staff, fields }),
+            (Some(session), [(_, token)]) if session.has_csrf_token(token) => Ok(Self { fields }),
             _ => Err(Error::permission_denied("the form is not of this session: open its page again").into()),
         }
     }

@@ -12,12 +12,11 @@ mod messages;
 mod session;
 mod staff;
 
-#[expect(unused_imports, reason = "the admin's pages are to use it")]
 pub(crate) use form::StaffForm;
 pub(crate) use grpc::{ACCESS, NAME, service};
 pub(crate) use http::router;
 pub use messages::v1;
-pub(crate) use staff::Staff;
+pub(crate) use staff::{Staff, own_page};
 
 /// The encoded `FileDescriptorSet` of `steeple/auth/v1/auth.proto`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steeple.auth.v1.bin"));

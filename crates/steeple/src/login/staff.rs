@@ -8,13 +8,11 @@
 //!
 //! ```ignore
 //! async fn page(staff: Staff) -> Html<String> { … staff.csrf_token() … }          // GET
-//! async fn change(StaffForm { staff, fields }: StaffForm) -> Result<Redirect> { … } // POST of a form
+//! async fn change(StaffForm { fields }: StaffForm) -> Result<Redirect> { … } // POST of a form
 //! async fn list(staff: Result<Staff, Problem>) -> Response { … }                     // 401: to the login page
 //! ```
 //!
 //! Must never: let a change by cookie through without its token, or take a credential that does not hold for none.
-
-use std::sync::Arc;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -22,7 +20,7 @@ use axum::{
 };
 
 use crate::{
-    auth::{Access, Identity, Principal, Session, User},
+    auth::{Access, Identity, Principal, Session},
     error::{Error, Result},
     problem::Problem,
 };
@@ -60,12 +58,6 @@ impl Staff {
             }
         }
         Ok(staff)
-    }
-
-    /// The user, on whose behalf a key acts.
-    #[expect(dead_code, reason = "for the admin")]
-    pub fn user(&self) -> Option<&Arc<User>> {
-        self.principal.user()
     }
 
     /// Who sends these headers, whatever they want.

@@ -16,6 +16,7 @@ use super::{
     query::{Kind, PAGE, PAGE_SIZE, Parameter, parameter},
 };
 use crate::{
+    audit::{Action, Entry},
     auth::{
         Access, Principal, User,
         api_key::{KeyType, NewApiKey, NewKey, Scopes, entity::Model},
@@ -26,7 +27,10 @@ use crate::{
 
 /// Keys that are listed and counted at most.
 const MOST: u64 = 100_000;
-const TYPES: [&str; 5] = ["service", "cli", "webhook", "internal", "development"];
+/// What the audit log calls a key.
+const KIND: &str = "steeple.apikey";
+/// What a key may be for.
+pub(crate) const TYPES: [&str; 5] = ["service", "cli", "webhook", "internal", "development"];
 
 const LIST: &[Parameter] = &[
     parameter("is_active", Kind::Choice(&["true", "false"], None), "Only keys that are on, or off."),
@@ -216,7 +220,7 @@ fn may_change(principal: &Principal, owner: i64) -> Result<&User> {
 pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKeyBody) -> Result<Made> {
     let own = principal.user().map(|user| user.id).unwrap_or_default();
     let user_id = wanted.user_id.unwrap_or(own);
-    let by = may_change(principal, user_id)?.id;
+    let by = may_change(principal, user_id)?;
     let key_type = match &wanted.key_type {
         None => KeyType::default(),
         Some(name) => KeyType::ALL
@@ -238,16 +242,68 @@ pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKe
         key_type,
         scopes,
         expires_at: wanted.expires_at,
-        created_by: Some(by),
+        created_by: Some(by.id),
         ..NewApiKey::new(user_id, wanted.name)
     };
-    made(monitor, monitor.inside.identity.keys.create(new).await?).await
+    let new = monitor.inside.identity.keys.create(new).await?;
+    let scopes = serde_json::from_str(&new.row.scopes).unwrap_or_default();
+    noted(monitor, by, Action::Add, &new.row, [("scopes", serde_json::Value::Null, scopes)]).await?;
+    made(monitor, new).await
 }
 
-/// The key that the path names.
-async fn of_path(asked: &Asked) -> Result<Model> {
-    let id = asked.id("api key")?;
-    asked.monitor.inside.identity.keys.get(&id.to_string()).await
+/// Writes down what somebody did to a key. The key is what was asked for already: an audit log that cannot be written is
+/// told, and the text of a new key is then in nobody's hands.
+async fn noted(
+    monitor: &Monitor,
+    by: &User,
+    action: Action,
+    row: &Model,
+    changes: impl IntoIterator<Item = (&'static str, serde_json::Value, serde_json::Value)>,
+) -> Result<()> {
+    let changes = changes.into_iter().map(|(name, from, to)| (name.to_owned(), from, to));
+    Entry::new(by, action, KIND, row.id, &row.name).changes(changes).write(&monitor.inside.db).await
+}
+
+/// Every key, the newest first.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn all(monitor: &Monitor) -> Result<Vec<Key>> {
+    named(monitor, monitor.inside.identity.keys.list(None, MOST).await?).await
+}
+
+/// The key with this number.
+///
+/// # Errors
+/// NOT_FOUND.
+pub(crate) async fn find(monitor: &Monitor, id: i64) -> Result<Key> {
+    one(monitor, row(monitor, id).await?).await
+}
+
+/// Refuses a key from now on, for ever.
+///
+/// # Errors
+/// NOT_FOUND; PERMISSION_DENIED for a key of somebody else.
+pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64) -> Result<Key> {
+    let by = may_change(principal, row(monitor, id).await?.user_id)?;
+    let row = monitor.inside.identity.keys.revoke(id).await?;
+    noted(monitor, by, Action::Revoke, &row, []).await?;
+    one(monitor, row).await
+}
+
+/// Makes a key that takes the place of this one, which is good for as long as `overlap` still.
+///
+/// # Errors
+/// NOT_FOUND; PERMISSION_DENIED for a key of somebody else; FAILED_PRECONDITION for one that is no longer good.
+pub(crate) async fn rotate_as(monitor: &Monitor, principal: &Principal, id: i64, overlap: Duration) -> Result<Made> {
+    let by = may_change(principal, row(monitor, id).await?.user_id)?;
+    let new = monitor.inside.identity.keys.rotate(id, overlap).await?;
+    noted(monitor, by, Action::Rotate, &new.row, [("rotated_from_id", serde_json::Value::Null, id.into())]).await?;
+    made(monitor, new).await
+}
+
+async fn row(monitor: &Monitor, id: i64) -> Result<Model> {
+    monitor.inside.identity.keys.get(&id.to_string()).await
 }
 
 async fn keys(asked: Asked) -> Result<Paged<Key>> {
@@ -263,8 +319,7 @@ async fn keys(asked: Asked) -> Result<Paged<Key>> {
 }
 
 async fn key(asked: Asked) -> Result<Key> {
-    let row = of_path(&asked).await?;
-    one(&asked.monitor, row).await
+    find(&asked.monitor, asked.id("api key")?).await
 }
 
 async fn stats(asked: Asked) -> Result<Stats> {
@@ -289,15 +344,10 @@ async fn create(asked: Asked, wanted: NewKeyBody) -> Result<Made> {
 }
 
 async fn revoke(asked: Asked, _: Nothing) -> Result<Key> {
-    let row = of_path(&asked).await?;
-    may_change(&asked.principal, row.user_id)?;
-    let row = asked.monitor.inside.identity.keys.revoke(row.id).await?;
-    one(&asked.monitor, row).await
+    revoke_as(&asked.monitor, &asked.principal, asked.id("api key")?).await
 }
 
 async fn rotate(asked: Asked, wanted: RotateBody) -> Result<Made> {
-    let row = of_path(&asked).await?;
-    may_change(&asked.principal, row.user_id)?;
     let overlap = Duration::from_secs(wanted.overlap_seconds.unwrap_or(86_400));
-    made(&asked.monitor, asked.monitor.inside.identity.keys.rotate(row.id, overlap).await?).await
+    rotate_as(&asked.monitor, &asked.principal, asked.id("api key")?, overlap).await
 }

@@ -15,7 +15,7 @@ const LONGEST: usize = 500;
 
 /// A parameter of an endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parameter {
+pub(crate) struct Parameter {
     pub name: &'static str,
     pub kind: Kind,
     pub doc: &'static str,
@@ -23,7 +23,7 @@ pub(super) struct Parameter {
 
 /// What a parameter may be.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A whole number between the first two; the third is meant without one.
     Whole(i64, i64, Option<i64>),
     /// One of these; the second is meant without one.
@@ -49,7 +49,7 @@ pub(super) const PAGE_SIZE: Parameter = parameter("page_size", Kind::Whole(1, 10
 
 /// The parameters of one request, each fit for its description.
 #[derive(Debug, Default)]
-pub(super) struct Query {
+pub(crate) struct Query {
     parameters: &'static [Parameter],
     values: BTreeMap<&'static str, String>,
 }

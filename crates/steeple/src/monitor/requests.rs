@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Every gRPC code by its name.
-const CODES: [&str; 17] = [
+pub(crate) const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
     "UNKNOWN",
@@ -36,7 +36,8 @@ const CODES: [&str; 17] = [
     "DATA_LOSS",
     "UNAUTHENTICATED",
 ];
-const STATUSES: [&str; 5] = ["pending", "success", "error", "cancelled", "timeout"];
+/// Every status.
+pub(crate) const STATUSES: [&str; 5] = ["pending", "success", "error", "cancelled", "timeout"];
 const MOST_MS: i64 = 1_000_000_000;
 
 macro_rules! filters {
@@ -74,7 +75,8 @@ const EXPORT: &[Parameter] = filters![
     parameter("format", Kind::Choice(&["csv", "ndjson"], Some("csv")), "The shape of the file."),
     parameter("limit", Kind::Whole(1, 100_000_000, None), "At most so many rows.")
 ];
-const LIVE: &[Parameter] = filters![];
+/// The filters alone.
+pub(crate) const LIVE: &[Parameter] = filters![];
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -138,7 +140,7 @@ pub(crate) struct Requests {
 }
 
 /// The question that the filters ask.
-pub(super) fn question(query: &Query) -> RequestLog {
+pub(crate) fn question(query: &Query) -> RequestLog {
     let number = |name| query.whole(name);
     let ms = |name| number(name).map(|ms| u32::try_from(ms).unwrap_or(u32::MAX));
     let mut log = RequestLog::all_time();

@@ -14,7 +14,7 @@ use super::{
     health::{Health, Readiness},
 };
 use crate::{
-    app::Site,
+    app::{Setup, Site},
     auth::Identity,
     bus::Bus,
     centrifugo::Centrifugo,
@@ -59,6 +59,7 @@ pub struct Inside {
     pub(super) health: Health,
     pub(super) shared: Arc<Shared>,
     pub(super) answering: Surrounded,
+    pub(super) setup: Setup,
 }
 
 impl Inside {
@@ -74,6 +75,11 @@ impl Inside {
             Readiness::Draining => Err("draining".to_owned()),
             Readiness::NotReady(why) => Err(why),
         }
+    }
+
+    /// What code of this app may have.
+    pub fn setup(&self, app: &'static str) -> Setup {
+        Setup { app, ..self.setup.clone() }
     }
 
     /// Makes a call, as if it had come over the wire: through every room.

@@ -98,7 +98,7 @@ impl Plan {
         let found = Found::of(&server.site, config)?;
         let mut methods =
             server.site.methods().map_err(|error| vec![format!("the site's descriptors do not decode: {error}")])?;
-        let mut problems = vec![];
+        let mut problems = server.site.admin_problems();
         let mut services = found.services;
         for (name, descriptors) in OWN {
             // Also for a stock service that takes the place of ours.

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     app::{App, FoundService, Setup},
+    audit,
     auth::{self, Access, Identity},
     bus::Bus,
     cache::Cache,
@@ -110,9 +111,7 @@ struct Assembled {
     routes: Routes,
     made: Shared,
     deliveries: Deliveries,
-    bus: Bus,
-    centrifugo: Option<Centrifugo>,
-    hubs: Arc<Hubs>,
+    setup: Setup,
 }
 
 impl Server {
@@ -154,7 +153,7 @@ impl Server {
         let name = format!("{}:{}", node::hostname(), grpc.port());
         let around = (&*name, &metrics, &health);
         let assembled = self.assemble(&plan, &config, &db, &identity, around, recorder.clone()).await;
-        let Assembled { routes, made, deliveries, bus, centrifugo, hubs } = match assembled {
+        let Assembled { routes, made, deliveries, setup } = match assembled {
             Ok(assembled) => assembled,
             Err(error) => {
                 node.enter(State::Error(error.to_string())).await;
@@ -162,6 +161,7 @@ impl Server {
             }
         };
         let shared = shared.get_or_init(|| Arc::new(made)).clone();
+        let (bus, centrifugo, hubs) = (setup.bus.clone(), setup.centrifugo.clone(), setup.hubs.clone());
 
         let answering = Surrounded::new(Pipeline::new(shared.clone(), routes), self.around);
         let router = http::router(health.clone(), metrics.clone(), bus.clone()).merge(login::router(&identity));
@@ -188,6 +188,7 @@ impl Server {
             health,
             shared,
             answering,
+            setup,
         });
         let router = router.merge(doors(&inside));
         Ok(Running::serve(Parts { inside, deliveries, incoming, http, router }).await)
@@ -242,7 +243,7 @@ impl Server {
         let receivers = receivers.map(|(app, received)| (received.make)(Setup { app, ..setup.clone() })).collect();
         let deliveries = lent.signals.deliver(receivers);
         let made = self.shared(plan, &setup, lent, metrics, recorder)?;
-        Ok(Assembled { routes, made, deliveries, bus, centrifugo, hubs })
+        Ok(Assembled { routes, made, deliveries, setup })
     }
 
     /// What this server says of itself to the others.
@@ -271,7 +272,7 @@ impl Server {
         let apps = self.site.in_order().unwrap_or_else(|_| self.site.apps.iter().collect());
         let apps = apps.into_iter().flat_map(|app| app.migrations.clone());
         let own = record::migrations().into_iter().chain(auth::migrations()).chain(node::migrations());
-        let own = own.chain(stream::migrations());
+        let own = own.chain(stream::migrations()).chain(audit::migrations());
         own.chain(apps).collect()
     }
 

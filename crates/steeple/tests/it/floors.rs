@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Lower first; modules of one floor may use those before them. A new module gets its place here.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 27] = [
     "error",
     "clock", // ground
     "db",
@@ -14,6 +14,7 @@ const ORDER: [&str; 25] = [
     "method",
     "record",
     "auth",
+    "audit",
     "cache",
     "signal",
     "node",
@@ -30,15 +31,17 @@ const ORDER: [&str; 25] = [
     "server", // house
     "invoke",
     "monitor",
+    "admin",
     "doors",
     "commands", // doors
 ];
 
 /// What may point upwards, and why.
-const EXCEPTIONS: [(&str, &str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str, &str); 4] = [
     ("service", "interceptor", "a service's handlers speak the chain's types; the wire is one floor"),
     ("service", "stream", "as above"),
     ("config", "server", "the configuration composes each room's own Config"),
+    ("config", "admin", "as above"),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {

@@ -4,7 +4,7 @@ use sea_orm::ConnectionTrait as _;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
 use steeple::{App, Config, Db, Error, Server, auth::Secret, config::Environment, server::StartError};
 
-use crate::trial;
+use crate::{data::coin, trial};
 
 struct Pets;
 
@@ -86,4 +86,26 @@ async fn a_log_that_cannot_work_stops_the_start() {
     let config = trial::config(&folder, |config| config.log.queue = 0);
     let error = server().start(config).await.unwrap_err();
     assert_eq!(error.to_string(), "the request log cannot be written: log.queue = 0 must be between 1 and 16777216");
+}
+
+#[tokio::test]
+async fn what_an_app_says_of_its_models_in_the_admin_must_be_about_fields_and_models_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = async |app: App| {
+        let mut site = trial::site();
+        site.app(app);
+        let error = Server::new(site).start(trial::config(&folder, |_| ())).await.unwrap_err();
+        let StartError::Plan(problems) = error else { panic!("{error:?}") };
+        problems.join("\n")
+    };
+    let wrong = start(
+        App::new("crypto").model::<coin::Entity>().admin::<coin::Entity>(|coins| coins.columns(["symbol", "prize"])),
+    );
+    let wrong = wrong.await;
+    assert!(wrong.contains("names prize, which is no field; the fields are id, symbol"), "{wrong}");
+    let missing = start(App::new("crypto").admin::<coin::Entity>(|coins| coins)).await;
+    assert!(
+        missing.contains("app crypto says what crypto_coin looks like in the admin, and has no such model"),
+        "{missing}"
+    );
 }

@@ -210,6 +210,19 @@ impl Users {
         self.change(id, [(user::Column::IsSuperuser, superuser.into())]).await
     }
 
+    /// Gives a user another username.
+    ///
+    /// # Errors
+    /// NOT_FOUND; ALREADY_EXISTS; INVALID_ARGUMENT for a name as Django would not have it.
+    pub async fn rename(&self, id: i64, username: &str) -> Result<()> {
+        let username = names::username(username)?;
+        let taken = self.by_username(&username).await?.is_some_and(|other| i64::from(other.id) != id);
+        if taken {
+            return Err(Error::already_exists("user", &username));
+        }
+        self.change(id, [(user::Column::Username, username.into())]).await
+    }
+
     /// Changes what users may change of themselves; gives the user as they are then.
     ///
     /// # Errors

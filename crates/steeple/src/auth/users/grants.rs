@@ -3,12 +3,14 @@
 //! A permission goes by its full name, `crypto.add_coin`. Granting twice is granting once; taking what was not given is
 //! no error.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, JoinType, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, RelationTrait as _, SqlErr,
-    sea_query::{OnConflict, Query},
+    QuerySelect as _, QueryTrait as _, RelationTrait as _, SqlErr,
+    sea_query::{OnConflict, Query, SelectStatement},
 };
 
 use super::{Users, names};
@@ -16,6 +18,19 @@ use crate::{
     auth::tables::{content_type, group, group_permission, permission, user_group, user_permission},
     error::{Error, Result},
 };
+
+/// A permission that can be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// Its full name: `crypto.add_coin`.
+    pub name: String,
+    /// The label of the app.
+    pub app: String,
+    /// The model it is about, in lower case and without underscores.
+    pub model: String,
+    /// For people: `Can add coin`.
+    pub title: String,
+}
 
 impl Users {
     /// Makes a group.
@@ -70,6 +85,82 @@ impl Users {
             .filter(user_group::Column::UserId.eq(id))
             .order_by_asc(group::Column::Name);
         Ok(groups.all(&self.db).await?)
+    }
+
+    /// Gives a group another name.
+    ///
+    /// # Errors
+    /// NOT_FOUND; ALREADY_EXISTS; INVALID_ARGUMENT for a name that is empty or too long.
+    pub async fn rename_group(&self, name: &str, new: &str) -> Result<()> {
+        if names::plain("name", new)?.trim().is_empty() {
+            return Err(Error::invalid("name", "may not be empty"));
+        }
+        let row = group::ActiveModel { id: Set(self.group(name).await?.id), name: Set(new.to_owned()) };
+        row.update(&self.db).await.map_err(|error| match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Error::already_exists("group", new).because(error),
+            _ => error.into(),
+        })?;
+        Ok(())
+    }
+
+    /// Every permission there is, by app and model.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn permissions(&self) -> Result<Vec<Permission>> {
+        let select = permission::Entity::find()
+            .select_only()
+            .column(content_type::Column::AppLabel)
+            .column(content_type::Column::Model)
+            .column(permission::Column::Codename)
+            .column(permission::Column::Name)
+            .join(JoinType::InnerJoin, permission::Relation::ContentType.def())
+            .order_by_asc(content_type::Column::AppLabel)
+            .order_by_asc(content_type::Column::Model)
+            .order_by_asc(permission::Column::Id);
+        let rows: Vec<(String, String, String, String)> = select.into_tuple().all(&self.db).await?;
+        let permission =
+            |(app, model, codename, title)| Permission { name: format!("{app}.{codename}"), app, model, title };
+        Ok(rows.into_iter().map(permission).collect())
+    }
+
+    /// What a user was given themselves, by full name.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn permissions_of(&self, id: i64) -> Result<BTreeSet<String>> {
+        let Ok(id) = i32::try_from(id) else { return Ok(BTreeSet::new()) };
+        let given = user_permission::Entity::find()
+            .select_only()
+            .column(user_permission::Column::PermissionId)
+            .filter(user_permission::Column::UserId.eq(id));
+        self.named(given.into_query()).await
+    }
+
+    /// What the users of a group are given by it, by full name.
+    ///
+    /// # Errors
+    /// NOT_FOUND for the group.
+    pub async fn permissions_of_group(&self, group: &str) -> Result<BTreeSet<String>> {
+        let group = self.group(group).await?;
+        let given = group_permission::Entity::find()
+            .select_only()
+            .column(group_permission::Column::PermissionId)
+            .filter(group_permission::Column::GroupId.eq(group.id));
+        self.named(given.into_query()).await
+    }
+
+    async fn named(&self, ids: SelectStatement) -> Result<BTreeSet<String>> {
+        let names: Vec<(String, String)> = permission::Entity::find()
+            .select_only()
+            .column(content_type::Column::AppLabel)
+            .column(permission::Column::Codename)
+            .join(JoinType::InnerJoin, permission::Relation::ContentType.def())
+            .filter(permission::Column::Id.in_subquery(ids))
+            .into_tuple()
+            .all(&self.db)
+            .await?;
+        Ok(names.into_iter().map(|(app, codename)| format!("{app}.{codename}")).collect())
     }
 
     /// Puts a user into a group.
