@@ -75,6 +75,8 @@ const EXPORT: &[Parameter] = filters![
     parameter("limit", Kind::Whole(1, 100_000_000, None), "At most so many rows.")
 ];
 const LIVE: &[Parameter] = filters![];
+/// What `test/logs/` takes.
+pub(super) const LOGS: &[Parameter] = filters![PAGE, PAGE_SIZE];
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
