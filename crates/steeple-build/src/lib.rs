@@ -129,7 +129,7 @@ impl Build {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let site = site::text(&found.apps).map_err(one)?;
+        let site = site::text(&protos, &found.apps).map_err(one)?;
 
         if let Some(modules) = &found.modules
             && apps::kept::keep(&self.root, modules, self.locked).map_err(one)?

@@ -71,6 +71,11 @@ impl Protos {
         if problems.is_empty() { Ok(protos) } else { Err(problems) }
     }
 
+    /// The import names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     /// Where the proto of this import name lies, seen from the site's root.
     pub fn place(&self, name: &str) -> String {
         self.files.get(name).map_or_else(|| name.to_owned(), |file| relative(&self.root, file))

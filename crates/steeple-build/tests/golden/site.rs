@@ -18,6 +18,21 @@ pub fn site() -> ::steeple::Site {
         env!("CARGO_PKG_VERSION"),
         DESCRIPTORS,
     );
+    site.proto(
+        "coins/coins.proto",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/proto/coins/coins.proto")),
+    );
+    site.proto(
+        "common/page.proto",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/proto/common/page.proto")),
+    );
+    site.proto(
+        "pings/v1/pings.proto",
+        include_str!(
+            concat!(env!("CARGO_MANIFEST_DIR"),
+            "/src/apps/pings/proto/pings/v1/pings.proto")
+        ),
+    );
     let app = ::steeple::App::new("coins");
     let app = app.model::<crate::apps::coins::models::Entity>();
     let app = app

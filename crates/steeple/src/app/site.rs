@@ -13,6 +13,8 @@ pub struct Site {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     pub(crate) descriptors: Vec<Cow<'static, [u8]>>,
+    /// The text of each proto, by import name.
+    pub(crate) protos: Vec<(&'static str, &'static str)>,
     pub(crate) apps: Vec<App>,
     pub(crate) stock: Vec<Stock>,
     /// The app whose `grpc_handlers` runs.
@@ -31,7 +33,7 @@ impl Site {
     /// A site without apps yet: its name, its version, and the encoded `FileDescriptorSet` of its protos (may be empty).
     pub fn new(name: &'static str, version: &'static str, descriptors: &'static [u8]) -> Self {
         let descriptors = Some(descriptors).filter(|bytes| !bytes.is_empty()).map(Cow::Borrowed).into_iter().collect();
-        Self { name, version, descriptors, apps: vec![], stock: vec![], current: None }
+        Self { name, version, descriptors, protos: vec![], apps: vec![], stock: vec![], current: None }
     }
 
     /// The name, from the package.
@@ -102,6 +104,12 @@ impl Site {
     /// Adds an encoded `FileDescriptorSet`: of another crate's services.
     pub fn descriptors(&mut self, descriptors: impl Into<Cow<'static, [u8]>>) -> &mut Self {
         self.descriptors.push(descriptors.into());
+        self
+    }
+
+    /// Adds the text of a proto under its import name (`coins/v1/coins.proto`), for people who want to read it.
+    pub fn proto(&mut self, name: &'static str, text: &'static str) -> &mut Self {
+        self.protos.push((name, text));
         self
     }
 

@@ -1,11 +1,13 @@
 //! Calls methods of a running server by their descriptors: JSON in, JSON out.
 //!
-//! Takes the descriptors that the site was built with, and the address of a server; needs no generated code. JSON is that
-//! of the protobuf mapping (<https://protobuf.dev/programming-guides/json/>), with field names as the proto spells them.
+//! Takes the descriptors that the site was built with, and the address of a server or a way into one; needs no generated
+//! code. JSON is that of the protobuf mapping (<https://protobuf.dev/programming-guides/json/>), with field names as the
+//! proto spells them.
 //!
 //! Must never: guess a field that the descriptors do not have.
 
 mod codec;
+mod example;
 
 use std::{borrow::Cow, time::Duration};
 
@@ -15,8 +17,9 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeO
 use serde_json::Value;
 use tonic::{
     Request, Status,
-    client::Grpc,
-    metadata::{AsciiMetadataKey, AsciiMetadataValue},
+    body::Body,
+    client::{Grpc, GrpcService},
+    metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap},
     transport::{Channel, Endpoint},
 };
 
@@ -32,11 +35,20 @@ pub(crate) enum Failed {
     There(Box<Status>),
 }
 
+/// What a method answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The message.
+    pub message: Value,
+    /// Its metadata, that of the end included.
+    pub metadata: MetadataMap,
+}
+
 /// The methods of a site, callable.
 #[derive(Debug)]
-pub(crate) struct Invoker {
+pub(crate) struct Invoker<S = Channel> {
     pool: DescriptorPool,
-    channel: Channel,
+    service: S,
     metadata: Vec<(AsciiMetadataKey, AsciiMetadataValue)>,
 }
 
@@ -50,7 +62,20 @@ impl Invoker {
         let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| format!("{address} is no address"))?;
         let channel = endpoint.connect_timeout(CONNECT).connect().await;
         let channel = channel.map_err(|error| format!("no server answers at {address}: {}", causes(&error)))?;
-        Ok(Self { pool, channel, metadata: vec![] })
+        Ok(Self::over(pool, channel))
+    }
+}
+
+impl<S> Invoker<S>
+where
+    S: GrpcService<Body> + Clone,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::ResponseBody: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    <S::ResponseBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    /// Methods of these descriptors, called this way.
+    pub fn over(pool: DescriptorPool, service: S) -> Self {
+        Self { pool, service, metadata: vec![] }
     }
 
     /// Sends this with every call. The value is not shown in errors.
@@ -65,7 +90,15 @@ impl Invoker {
 
     /// Calls a unary method with this request, and gives the answer.
     pub async fn unary(&self, service: &str, method: &str, request: Value, timeout: Duration) -> Result<Value, Failed> {
+        Ok(self.call(service, method, request, timeout).await?.message)
+    }
+
+    /// The same, with the answer's metadata.
+    pub async fn call(&self, service: &str, method: &str, request: Value, timeout: Duration) -> Result<Answer, Failed> {
         let method = self.method(service, method).map_err(Failed::Here)?;
+        if method.is_client_streaming() || method.is_server_streaming() {
+            return Err(Failed::Here(format!("{service}/{} is a stream, and not to be called so", method.name())));
+        }
         let request = read(&method, request).map_err(Failed::Here)?;
         let path = format!("/{service}/{}", method.name());
         let path = PathAndQuery::try_from(path).map_err(|error| Failed::Here(error.to_string()))?;
@@ -74,11 +107,11 @@ impl Invoker {
         for (key, value) in &self.metadata {
             request.metadata_mut().insert(key.clone(), value.clone());
         }
-        let mut grpc = Grpc::new(self.channel.clone());
-        grpc.ready().await.map_err(|error| Failed::Here(format!("the server has left: {}", causes(&error))))?;
+        let mut grpc = Grpc::new(self.service.clone());
+        grpc.ready().await.map_err(|error| Failed::Here(format!("the server has left: {}", causes(&*error.into()))))?;
         let answer = grpc.unary(request, path, DynamicCodec(method.output())).await;
-        let answer = answer.map_err(|status| Failed::There(Box::new(status)))?.into_inner();
-        shown(&answer).map_err(Failed::Here)
+        let (metadata, answer, _) = answer.map_err(|status| Failed::There(Box::new(status)))?.into_parts();
+        Ok(Answer { message: shown(&answer).map_err(Failed::Here)?, metadata })
     }
 
     fn method(&self, service: &str, method: &str) -> Result<MethodDescriptor, String> {
@@ -88,7 +121,18 @@ impl Invoker {
     }
 }
 
-fn pool(descriptors: &[Cow<'static, [u8]>]) -> Result<DescriptorPool, String> {
+/// What a request to this method and its answer look like; `None` for a method that the descriptors do not have.
+pub(crate) fn examples(pool: &DescriptorPool, service: &str, method: &str) -> Option<(Value, Value)> {
+    let method = pool.get_service_by_name(service)?.methods().find(|known| known.name() == method)?;
+    let of = |message| shown(&example::example(message)).ok();
+    Some((of(method.input())?, of(method.output())?))
+}
+
+/// What the descriptors of a site describe.
+///
+/// # Errors
+/// They do not decode.
+pub(crate) fn pool(descriptors: &[Cow<'static, [u8]>]) -> Result<DescriptorPool, String> {
     let mut pool = DescriptorPool::new();
     for set in descriptors {
         pool.decode_file_descriptor_set(set.as_ref())

@@ -9,7 +9,9 @@
 //! name. Must never: answer anybody but staff, write SQL, or cost a server anything when nobody asks.
 
 pub(crate) mod charts;
+pub(crate) mod connections;
 mod endpoint;
+pub(crate) mod explorer;
 mod export;
 pub(crate) mod health;
 pub(crate) mod keys;
@@ -18,6 +20,7 @@ mod names;
 mod openapi;
 pub(crate) mod overview;
 mod paged;
+pub(crate) mod protos;
 pub(crate) mod query;
 pub(crate) mod requests;
 pub(crate) mod servers;
@@ -28,10 +31,18 @@ pub(crate) mod statistics;
 use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::Request, http::StatusCode, routing::on};
+use prost_reflect::DescriptorPool;
 use tokio::sync::Semaphore;
 
 use self::endpoint::Endpoint;
-use crate::{config::Environment, node::Liveness, problem::Problem, server::Inside};
+use crate::{
+    config::Environment,
+    error::{Error, Result},
+    invoke,
+    node::Liveness,
+    problem::Problem,
+    server::Inside,
+};
 
 /// Where the API is.
 pub(crate) const ROOT: &str = "/cfg/grpc";
@@ -48,6 +59,8 @@ pub(crate) struct Monitor {
     exports: Arc<Semaphore>,
     /// The OpenAPI document, made when it is first asked for.
     document: OnceLock<String>,
+    /// What the site's descriptors describe, or why they do not; read when they are first needed.
+    pool: OnceLock<Result<DescriptorPool, String>>,
 }
 
 impl Monitor {
@@ -62,7 +75,17 @@ impl Monitor {
             viewers: Arc::new(Semaphore::new(VIEWERS)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             document: OnceLock::new(),
+            pool: OnceLock::new(),
         }
+    }
+
+    /// What the site's descriptors describe.
+    ///
+    /// # Errors
+    /// INTERNAL when they do not decode.
+    fn pool(&self) -> Result<&DescriptorPool> {
+        let read = self.pool.get_or_init(|| invoke::pool(&self.inside.site.descriptors));
+        read.as_ref().map_err(|why| Error::internal(why.clone()))
     }
 }
 
@@ -77,7 +100,10 @@ fn endpoints() -> Vec<Endpoint> {
         settings::endpoints(),
         services::endpoints(),
         keys::endpoints(),
+        connections::endpoints(),
         charts::endpoints(),
+        explorer::endpoints(),
+        protos::endpoints(),
         openapi::endpoints(),
     ]
     .into_iter()

@@ -77,6 +77,8 @@ const EXPORT: &[Parameter] = filters![
 ];
 /// The filters alone.
 pub(crate) const LIVE: &[Parameter] = filters![];
+/// What `test/logs/` takes.
+pub(super) const LOGS: &[Parameter] = filters![PAGE, PAGE_SIZE];
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![

@@ -30,6 +30,8 @@
 //! ```
 
 mod page;
+#[cfg(test)]
+mod plans;
 mod tail;
 
 use chrono::TimeDelta;

@@ -4,6 +4,8 @@ mod access;
 mod answers;
 mod bad_input;
 mod calls;
+mod clients;
+mod explorer;
 mod keys;
 mod schema;
 
@@ -107,7 +109,7 @@ async fn send(address: SocketAddr, method: &str, path: &str, lines: &str, body: 
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
-    let text = String::from_utf8(bytes).unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let chunked = head.contains("transfer-encoding: chunked");

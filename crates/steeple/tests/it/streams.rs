@@ -3,7 +3,7 @@
 mod commands;
 mod ending;
 mod faults;
-mod fleet;
+pub mod fleet;
 mod kept;
 mod nodes;
 mod published;

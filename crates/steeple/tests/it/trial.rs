@@ -109,6 +109,7 @@ impl v1::Trial for Trial {
 pub fn site() -> Site {
     let mut site = Site::new("trial", "0.0.0", DESCRIPTORS);
     site.service("trial.v1.Trial", |_| Ok(v1::trial(Trial)));
+    site.proto("trial.proto", include_str!("proto/trial.proto"));
     site
 }
 

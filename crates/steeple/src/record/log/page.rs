@@ -1,8 +1,8 @@
 //! Pages of the log, and the questions that need more than one look.
 
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _, Statement,
     sea_query::{Alias, Expr, LikeExpr, Query},
 };
 use tonic::Code;
@@ -74,28 +74,43 @@ impl RequestLog {
     pub async fn page(self, db: &Db, number: u64, size: u64) -> Result<Page, DbErr> {
         let condition = self.condition(db.backend());
         let rows = Entity::find()
-            .filter(condition.clone())
+            .filter(condition)
             .order_by_desc(Column::Id)
             .limit(size)
             .offset(number.saturating_sub(1).saturating_mul(size))
             .all(db);
+        // Each on a connection of its own: a deep page takes as long as the count.
+        let (rows, found) = tokio::try_join!(rows, db.query_one_raw(self.counted(db.backend())))?;
+        let found = match found {
+            Some(row) => u64::try_from(row.try_get::<i64>("", "found")?).unwrap_or_default(),
+            None => 0,
+        };
+        Ok(Page { rows, count: Ord::min(found, Self::MOST_COUNTED), more: found > Self::MOST_COUNTED })
+    }
+
+    /// How many rows there are, counted up to one more than [`MOST_COUNTED`](Self::MOST_COUNTED).
+    pub(super) fn counted(&self, backend: DbBackend) -> Statement {
         let some = Query::select()
             .column(Column::Id)
             .from(Entity)
-            .cond_where(condition)
+            .cond_where(self.condition(backend))
             .limit(Self::MOST_COUNTED + 1)
             .to_owned();
         let count = Query::select()
             .expr_as(Expr::cust("COUNT(*)"), Alias::new("found"))
             .from_subquery(some, Alias::new("some"))
             .to_owned();
-        // Each on a connection of its own: a deep page takes as long as the count.
-        let (rows, found) = tokio::try_join!(rows, db.query_one_raw(db.backend().build(&count)))?;
-        let found = match found {
-            Some(row) => u64::try_from(row.try_get::<i64>("", "found")?).unwrap_or_default(),
-            None => 0,
-        };
-        Ok(Page { rows, count: Ord::min(found, Self::MOST_COUNTED), more: found > Self::MOST_COUNTED })
+        backend.build(&count)
+    }
+
+    /// Those that the index on durations has, the slowest first.
+    pub(super) fn slow_ones(&self, number: u64, backend: DbBackend) -> Statement {
+        Entity::find()
+            .filter(self.condition(backend).add(Expr::cust(SLOW)))
+            .order_by_desc(Column::DurationUs)
+            .order_by_desc(Column::Id)
+            .limit(number)
+            .build(backend)
     }
 
     /// The slowest calls, slowest first, at most `number`. Those of 100 ms and more are found by an index; when there are
@@ -105,13 +120,7 @@ impl RequestLog {
     /// The database's.
     pub async fn slowest(self, db: &Db, number: u64) -> Result<Vec<RequestLogRow>, DbErr> {
         let condition = self.condition(db.backend());
-        let slow = Entity::find()
-            .filter(condition.clone().add(Expr::cust(SLOW)))
-            .order_by_desc(Column::DurationUs)
-            .order_by_desc(Column::Id)
-            .limit(number)
-            .all(db)
-            .await?;
+        let slow = Entity::find().from_raw_sql(self.slow_ones(number, db.backend())).all(db).await?;
         if slow.len() as u64 == number {
             return Ok(slow);
         }

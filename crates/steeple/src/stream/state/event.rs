@@ -1,10 +1,12 @@
 //! The table `steeple_connection_event` as a SeaORM entity: what happened to clients, in the order of its writing.
 
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// Something that happened to a client.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "ConnectionEvent")]
 #[sea_orm(table_name = "steeple_connection_event")]
 pub struct Model {
     /// In the order of writing, nearly that of time.

@@ -88,6 +88,12 @@ impl Connections {
         self
     }
 
+    /// Leaves out the first so many: for lists with page numbers.
+    pub fn skip(mut self, rows: u64) -> Self {
+        self.select = self.select.offset(rows);
+        self
+    }
+
     /// At most so many; 100 unless said.
     pub fn limit(mut self, limit: u64) -> Self {
         self.limit = limit;

@@ -1,10 +1,12 @@
 //! The table `steeple_connection` as a SeaORM entity: one row for each client of each service, of its latest session.
 
+use schemars::JsonSchema;
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
 
 /// A client.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, JsonSchema)]
+#[schemars(rename = "Connection")]
 #[sea_orm(table_name = "steeple_connection")]
 pub struct Model {
     /// In the order in which clients were first seen.

@@ -1,5 +1,7 @@
 //! Every documented path answers what the document says, with figures that are right.
 
+use sea_orm::ConnectionTrait as _;
+
 use super::*;
 
 /// A path of the document with something in its places.
@@ -8,13 +10,31 @@ async fn filled(house: &Watched, path: &str) -> String {
         json(house, "monitor/requests/").await["results"][0]["id"].to_string()
     } else if path.contains("servers/{id}") {
         house.running.node().instance_id().to_owned()
+    } else if path.contains("proto-files") {
+        return path.trim_start_matches('/').replace("{name}", "trial.proto");
     } else if path.contains("rotate") {
         // The first is revoked by then.
         "2".to_owned()
     } else {
         "1".to_owned()
     };
-    path.trim_start_matches('/').replace("{id}", &id).replace("{name}", "trial.v1.Trial")
+    path.trim_start_matches('/')
+        .replace("{id}", &id)
+        .replace("{name}", "trial.v1.Trial")
+        .replace("{service}/{client}", "fleet/ada")
+}
+
+/// A client as a hub would have left it in the database.
+async fn client(house: &House) {
+    for sql in [
+        "INSERT INTO steeple_connection (service, client_id, session, node, status, principal, version, connected_at,
+            last_seen_at, messages_received, commands_sent, errors, valid_until) VALUES ('fleet', 'ada', 's', 'n',
+            'connected', 'ada', '1', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 1, 2, 3, '2026-01-01 00:00:00')",
+        "INSERT INTO steeple_connection_event (service, client_id, session, node, kind, created_at)
+            VALUES ('fleet', 'ada', 's', 'n', 'connected', '2026-01-01 00:00:00')",
+    ] {
+        house.running.db().execute_unprepared(sql).await.unwrap();
+    }
 }
 
 async fn post(house: &House, token: &str, path: &str, body: &Value) -> Answer {
@@ -26,6 +46,7 @@ async fn post(house: &House, token: &str, path: &str, body: &Value) -> Answer {
 async fn every_documented_path_answers_as_documented() {
     let house = house().await;
     make_calls(&house, 5, 2).await;
+    client(&house).await;
     let root = user(&house, "root", true, true).await;
     let token = token(&house, root).await;
     let new = serde_json::json!({ "name": "mine", "key_type": "cli", "expires_at": null });
@@ -34,11 +55,12 @@ async fn every_documented_path_answers_as_documented() {
         ("/api-keys/", new),
         ("/api-keys/{id}/rotate/", serde_json::json!({ "overlap_seconds": 60 })),
         ("/api-keys/{id}/revoke/", serde_json::json!({})),
+        ("/test/call/", serde_json::json!({ "service": "trial.v1.Trial", "method": "Unary", "payload": {} })),
     ]);
     let document = json(&house, "openapi.json").await;
     assert_eq!(document["openapi"], "3.1.0");
     let paths = document["paths"].as_object().unwrap();
-    assert!(paths.len() >= 25, "{}", paths.len());
+    assert!(paths.len() >= 37, "{}", paths.len());
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().unwrap() {
             let content = operation["responses"]["200"]["content"].as_object().unwrap();

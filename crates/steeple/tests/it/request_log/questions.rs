@@ -57,28 +57,6 @@ on_every_database! {
     }
 }
 
-/// The plans of the questions that matter use the indexes made for them.
-#[tokio::test]
-async fn rare_rows_are_found_by_their_indexes() {
-    let database = Database::sqlite().await.unwrap();
-    let db = migrated(&database).await;
-    for (sql, index) in [
-        ("SELECT id FROM steeple_request_log WHERE status = ? AND status <> 'success' ORDER BY id DESC", "status"),
-        ("SELECT id FROM steeple_request_log WHERE user_id = ? ORDER BY id DESC", "user"),
-        ("SELECT id FROM steeple_request_log WHERE api_key_id = ? ORDER BY id DESC", "api_key"),
-        (
-            "SELECT id FROM steeple_request_log WHERE request_id = ? AND substr(request_id, 15, 1) <> '7' ORDER BY id DESC",
-            "request_id",
-        ),
-        ("SELECT id FROM steeple_request_log WHERE method_key = ? ORDER BY id DESC", "method"),
-    ] {
-        let plan = Statement::from_string(db.backend(), format!("EXPLAIN QUERY PLAN {sql}"));
-        let plan = db.query_all_raw(plan).await.unwrap();
-        let detail: Vec<String> = plan.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
-        assert!(detail.len() == 1 && detail[0].contains(&format!("steeple_request_call_{index} ")), "{detail:?}");
-    }
-}
-
 /// On SQLite a row's id is the moment of its writing, so a time, and a request id that was made here, are ranges of ids.
 #[tokio::test]
 async fn ids_are_moments_on_sqlite() {
