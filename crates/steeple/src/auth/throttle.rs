@@ -271,8 +271,8 @@ mod tests {
         let held = throttle.begin("ada", here).await.unwrap();
         let mut line: Vec<_> = (0..2000).map(|_| Box::pin(throttle.begin("ada", here))).collect();
         let turned_away = poll_fn(|cx| {
-            let refused = line.iter_mut().filter(|one| matches!(one.as_mut().poll(cx), Poll::Ready(Err(_)))).count();
-            Poll::Ready(refused)
+            let refused = line.iter_mut().map(|one| matches!(one.as_mut().poll(cx), Poll::Ready(Err(_))));
+            Poll::Ready(refused.filter(|refused| *refused).count())
         })
         .await;
         // Some wait for the place of the user, some for one of the address.

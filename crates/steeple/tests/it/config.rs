@@ -246,7 +246,17 @@ fn a_secret_key_that_anybody_could_guess_is_none_in_production() {
 
 #[test]
 fn the_key_of_api_keys_is_one_that_nothing_else_uses() {
-    for name in ["Authorization", "authorization", "content-type", "user-agent", "te", "grpc-timeout", "X-Key", "x-key-bin", "a b"] {
+    for name in [
+        "Authorization",
+        "authorization",
+        "content-type",
+        "user-agent",
+        "te",
+        "grpc-timeout",
+        "X-Key",
+        "x-key-bin",
+        "a b",
+    ] {
         let problems = Site::new(format!("[auth]\napi_key_header = \"{name}\"")).problems();
         assert!(problems.len() == 1 && problems[0].contains("auth.api_key_header: must be"), "{name}: {problems:?}");
     }
