@@ -30,10 +30,10 @@
 //! |---|---|
 //! | ground | [`error`], [`clock`] |
 //! | data | [`db`], [`model`] |
-//! | pieces | [`method`], [`record`], [`auth`], [`cache`], [`signal`], [`node`], [`bus`], [`centrifugo`] |
-//! | wire | [`context`], [`service`], [`stream`], [`interceptor`] |
+//! | pieces | [`method`], [`record`], [`auth`], [`audit`], [`cache`], [`signal`], [`node`], [`bus`], [`centrifugo`] |
+//! | wire | [`context`], [`service`], [`interceptor`], [`stream`] |
 //! | house | [`config`], [`app`], [`login`], [`server`] |
-//! | doors | the command line |
+//! | doors | dynamic calls, the REST API, [`admin`], the command line |
 
 #![warn(missing_docs)]
 

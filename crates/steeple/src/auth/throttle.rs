@@ -265,6 +265,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_line_of_one_is_bounded_and_no_others() {
+        let throttle = throttle(1);
+        let here = Some(ip("192.0.2.1"));
+        let held = throttle.begin("ada", here).await.unwrap();
+        let mut line: Vec<_> = (0..2000).map(|_| Box::pin(throttle.begin("ada", here))).collect();
+        let turned_away = poll_fn(|cx| {
+            let refused = line.iter_mut().map(|one| matches!(one.as_mut().poll(cx), Poll::Ready(Err(_))));
+            Poll::Ready(refused.filter(|refused| *refused).count())
+        })
+        .await;
+        // Some wait for the place of the user, some for one of the address.
+        assert!(turned_away >= 2000 - 2 * MOST_WAITING as usize, "{turned_away}");
+        throttle.begin("bob", Some(ip("192.0.2.2"))).await.expect("another address is not concerned").succeeded();
+        held.succeeded();
+    }
+
+    #[tokio::test]
     async fn the_surplus_waits_until_its_turn_is_known() {
         let throttle = throttle(1);
         let first = throttle.begin("ada", None).await.unwrap();

@@ -98,6 +98,12 @@ pub(super) const SECTIONS: &[Section] = &[
                 Kind::Whole,
                 "Calls that one connection may have open at once. The surplus gets REFUSED_STREAM, and clients wait.",
             ),
+            key(
+                "trusted_proxies",
+                Kind::List,
+                "Addresses and networks of proxies. From these, the last address in x-forwarded-for that is none of them is the\nclient's: in the request log, and where failed logins are counted.",
+            )
+            .example("[\"10.0.0.0/8\"]"),
             key("max_connections", Kind::Whole, "gRPC connections open at once. Further ones are closed on arrival."),
             key(
                 "max_header_list_bytes",

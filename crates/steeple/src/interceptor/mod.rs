@@ -17,6 +17,7 @@ mod body;
 mod bounded;
 mod chain;
 mod config;
+mod forwarded;
 mod framer;
 mod pipeline;
 mod ticket;
@@ -27,6 +28,7 @@ use std::any::Any;
 pub(crate) use chain::{BoxFuture, Entry, Link};
 pub use chain::{Interceptor, Next, Request, Response};
 pub use config::Config;
+pub(crate) use forwarded::Proxies;
 pub(crate) use pipeline::{Pipeline, Shared};
 use tonic::{Status, metadata::MetadataMap};
 

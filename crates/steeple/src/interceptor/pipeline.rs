@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes, transport::server::TcpConnectInfo};
 
 use super::{
-    Config, Entry, Next, Request, Response,
+    Config, Entry, Next, Proxies, Request, Response,
     body::{RequestBody, ResponseBody, close_by},
     bounded::{Bounded, Bounds},
     refuse,
@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub authenticator: Authenticator,
     pub recorder: Option<Arc<Recorder>>,
     pub config: Config,
+    pub proxies: Proxies,
     lent: Arc<Lent>,
     stop: CancellationToken,
     in_flight: AtomicUsize,
@@ -58,10 +59,10 @@ impl Shared {
         authenticator: Authenticator,
         recorder: Option<Arc<Recorder>>,
         lent: Lent,
-        config: Config,
+        (config, proxies): (Config, Proxies),
     ) -> Self {
         let (lent, stop, in_flight) = (Arc::new(lent), CancellationToken::new(), AtomicUsize::new(0));
-        Self { catalog, stock, unknown, authenticator, recorder, config, lent, stop, in_flight }
+        Self { catalog, stock, unknown, authenticator, recorder, config, proxies, lent, stop, in_flight }
     }
 
     /// Says that the server drains: health watchers and reflection streams end now, methods hear of it in their context.
@@ -143,6 +144,7 @@ async fn answer(
     let given = metadata.get("x-request-id");
     let echo = given.cloned();
     let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    let peer = peer.map(|peer| shared.proxies.client(peer, &metadata));
     let user_agent = metadata.get(header::USER_AGENT).cloned();
     let call = Call::open_at(arrived, RequestId::of(given), entry.method.clone(), peer, user_agent);
     let deadline = timeout::deadline(&metadata, arrived, &shared.config);

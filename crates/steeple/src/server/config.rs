@@ -4,9 +4,15 @@
 //!
 //! Must never: read a file or the environment; the configuration loader does, and hands this over.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::interceptor::Proxies;
 
 /// Where the site listens, and the limits of one connection. Each key is described in the default configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +30,8 @@ pub struct Config {
     pub max_send_message_bytes: usize,
     /// Calls one connection may have open at once; the surplus gets REFUSED_STREAM. Default 200.
     pub max_concurrent_streams: u32,
+    /// Networks of proxies whose `x-forwarded-for` is believed. Default none: a client is who connects.
+    pub trusted_proxies: Vec<String>,
     /// Connections open at once; further ones are closed on arrival. Default 10,000.
     pub max_connections: usize,
     /// Largest list of metadata of one call, as HPACK counts it (RFC 9113 section 6.5.2). Default 16 KiB.
@@ -76,6 +84,7 @@ impl Default for Config {
             max_receive_message_bytes: 4 * 1024 * 1024,
             max_send_message_bytes: 4 * 1024 * 1024,
             max_concurrent_streams: 200,
+            trusted_proxies: Vec::new(),
             max_connections: 10_000,
             max_header_list_bytes: 16 * 1024,
             handshake_timeout: Duration::from_secs(10),
@@ -99,6 +108,11 @@ impl Config {
     /// The address of the HTTP listener, `None` when it is off.
     pub fn http_address(&self) -> Option<&str> {
         (self.http != "off").then_some(self.http.as_str())
+    }
+
+    /// The proxies that are believed.
+    pub(super) fn proxies(&self) -> Proxies {
+        Proxies::new(&self.trusted_proxies.iter().filter_map(|text| network(text)).collect::<Vec<_>>())
     }
 
     /// The number of threads that run calls, at least one.
@@ -133,6 +147,10 @@ impl Config {
         if self.max_workers > MOST_WORKERS {
             wrong.push(("max_workers", format!("must be at most {MOST_WORKERS}, or 0 for one per core")));
         }
+        if let Some(strange) = self.trusted_proxies.iter().find(|text| network(text).is_none()) {
+            let problem = format!("\"{strange}\" is no network; write one such as \"10.0.0.0/8\", or an address");
+            wrong.push(("trusted_proxies", problem));
+        }
         let above_zero = [
             ("max_receive_message_bytes", self.max_receive_message_bytes),
             ("max_send_message_bytes", self.max_send_message_bytes),
@@ -151,6 +169,11 @@ impl Config {
         wrong.extend(zero.map(|(key, _)| (*key, "must be longer than 0s".to_owned())));
         wrong
     }
+}
+
+/// `10.0.0.0/8`, or the one address `10.0.0.1`.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// `host:port`, where the host is a name, an IPv4 address, or an IPv6 address in brackets.

@@ -2,7 +2,7 @@
 //! them what `login/` adds (`/api/auth/…`) and the doors it was given.
 //!
 //! There are at most [`MOST_CONNECTIONS`], and no more than the gRPC listener may have; one that does not send the head of a request within
-//! `server.header_timeout` is closed, also when it is idle between two requests. Each request carries its peer as
+//! `server.header_timeout` is closed, also when it is idle between two requests. Each request carries its client as
 //! [`ConnectInfo`].
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     bus::{self, Bus},
+    interceptor::Proxies,
     record::metrics::Metrics,
 };
 
@@ -78,6 +79,7 @@ async fn scrape(State(doors): State<Doors>) -> impl IntoResponse {
 /// Answers requests until it is aborted; its connections end with it.
 pub(super) async fn serve(listener: TcpListener, router: Router, config: Config) {
     let places = Arc::new(Semaphore::new(config.max_connections.min(MOST_CONNECTIONS)));
+    let proxies = config.proxies();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -88,7 +90,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, config: Config)
             Ok((stream, peer)) => {
                 // Over the limit a connection is closed on arrival.
                 let Ok(place) = places.clone().try_acquire_owned() else { continue };
-                let connection = connection(stream, peer, router.clone(), config.header_timeout);
+                let connection = connection(stream, peer, router.clone(), proxies.clone(), config.header_timeout);
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -102,10 +104,11 @@ pub(super) async fn serve(listener: TcpListener, router: Router, config: Config)
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, patience: Duration) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, proxies: Proxies, patience: Duration) {
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        let client = proxies.client(peer, request.headers());
+        request.extensions_mut().insert(ConnectInfo(client));
         let answer = router.clone().oneshot(request.map(Body::new));
         async move { answer.await.map_err(|never: Infallible| never) }
     });

@@ -371,7 +371,8 @@ impl Server {
         // One entry for all paths that nobody serves: what outsiders make up must not grow any table.
         let unknown = entry(Arc::new(Method::other("/(unknown)/(unknown)")), Access::Public, None, false);
         let authenticator = setup.identity.authenticator.clone();
-        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, config.calls.clone()))
+        let calls = (config.calls.clone(), server.proxies());
+        Ok(Shared::new(catalog, stock, unknown, authenticator, recorder, lent, calls))
     }
 }
 

@@ -231,6 +231,39 @@ fn the_secret_key_is_an_api_key_in_development_only() {
 }
 
 #[test]
+fn a_secret_key_that_anybody_could_guess_is_none_in_production() {
+    for text in [
+        "                                        ",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz",
+    ] {
+        let site = || Site::default().variable("STEEPLE_AUTH__SECRET_KEY", text);
+        let problems = site().variable("STEEPLE_ENV", "production").problems();
+        assert!(problems.len() == 1 && problems[0].contains("auth.secret_key: is no secret"), "{problems:?}");
+        site().loaded();
+    }
+}
+
+#[test]
+fn the_key_of_api_keys_is_one_that_nothing_else_uses() {
+    for name in [
+        "Authorization",
+        "authorization",
+        "content-type",
+        "user-agent",
+        "te",
+        "grpc-timeout",
+        "X-Key",
+        "x-key-bin",
+        "a b",
+    ] {
+        let problems = Site::new(format!("[auth]\napi_key_header = \"{name}\"")).problems();
+        assert!(problems.len() == 1 && problems[0].contains("auth.api_key_header: must be"), "{name}: {problems:?}");
+    }
+    assert_eq!(Site::new("[auth]\napi_key_header = \"x-site-key\"").loaded().auth.api_key_header, "x-site-key");
+}
+
+#[test]
 fn labels_are_checked_against_the_apps_of_the_site() {
     let config = Site::new("[apps]\nenabled_apps = [\"crypto\", \"wallet\"]\n[settings.crypt]\na = 1").loaded();
     let problems: Vec<_> = config.check_labels(&["crypto", "wallets"]).iter().map(ToString::to_string).collect();

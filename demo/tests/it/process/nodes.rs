@@ -134,23 +134,31 @@ async fn a_node_is_killed_and_one_drained_and_no_command_is_lost_without_a_word(
     };
     all_answer("at the start").await;
 
-    let over = Arc::new(AtomicBool::new(false));
+    let (over, acks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let more_acks = async |what: &str| {
+        let enough = acks.load(Relaxed) + 50;
+        until(what, async || acks.load(Relaxed) >= enough).await;
+    };
     let mut commanding = JoinSet::new();
     for commander in 0..4 {
-        let (caller, over) = (caller.clone(), over.clone());
+        let (caller, over, acks) = (caller.clone(), over.clone(), acks.clone());
         commanding.spawn(async move {
             let mut outcomes = vec![];
             while !over.load(Relaxed) {
                 let id = format!("{commander}-{}", outcomes.len());
-                outcomes.push(execute(&caller, (outcomes.len() * 7 + commander) % AGENTS, id).await);
+                let outcome = execute(&caller, (outcomes.len() * 7 + commander) % AGENTS, id).await;
+                acks.fetch_add(usize::from(outcome.success), Relaxed);
+                outcomes.push(outcome);
             }
             outcomes
         });
     }
+    more_acks("commands go on before the kill").await;
     results.note("killed", &address(&nodes[0]));
     nodes[0].signal("KILL");
     nodes[0].ended().await;
     all_answer("after the kill").await;
+    more_acks("commands go on after the kill").await;
     assert_eq!(seen.asked_to_return.load(Relaxed), 0, "who is killed says nothing");
 
     nodes[0] = Process::start(&database, &bus);
@@ -159,6 +167,7 @@ async fn a_node_is_killed_and_one_drained_and_no_command_is_lost_without_a_word(
     nodes[1].signal("TERM");
     assert!(nodes[1].ended().await.success(), "{}", nodes[1].said());
     all_answer("after the drain").await;
+    more_acks("commands go on after the drain").await;
     assert!(seen.asked_to_return.load(Relaxed) >= AGENTS, "who is drained asks every client to come back");
 
     over.store(true, Relaxed);

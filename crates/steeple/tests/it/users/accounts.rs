@@ -34,6 +34,17 @@ on_every_database! {
         }
     }
 
+    async fn names_that_differ_in_case_or_accents_are_other_names(database: Database) {
+        let users = users(&database).await;
+        users.create(with_password("ada")).await.unwrap();
+        // The collation of MySQL and MariaDB finds all of them alike.
+        for other in ["ADA", "Ada", "ädä", "ada ", "ada\u{a0}"] {
+            assert_eq!(users.by_username(other).await.unwrap(), None, "{other:?}");
+            assert_eq!(users.verify(other, PASSWORD).await.unwrap(), None, "{other:?}");
+        }
+        assert!(users.verify("ada", PASSWORD).await.unwrap().is_some());
+    }
+
     async fn a_username_is_given_once(database: Database) {
         let users = users(&database).await;
         make(&users, "ada").await;
