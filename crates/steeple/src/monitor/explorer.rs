@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
+use axum::http::HeaderValue;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -35,6 +36,7 @@ use crate::{
 const LONGEST_MS: u64 = 60_000;
 /// Entries of metadata at most.
 const MOST_ENTRIES: usize = 50;
+const REQUEST_ID: &str = "x-request-id";
 
 const NAMED: &[Parameter] = &[
     parameter("service", Kind::Text, "Only methods of this service, by its full name."),
@@ -186,17 +188,14 @@ pub(crate) async fn make(monitor: &Monitor, wanted: Wanted) -> Result<Called> {
         async move { Ok::<_, Infallible>(inside.call(request).await) }
     });
     let mut invoker = Invoker::over(monitor.pool()?.clone(), through);
-    let given = metadata.keys().find(|name| name.eq_ignore_ascii_case("x-request-id")).cloned();
-    let request_id = match given.and_then(|name| metadata.get(&name).cloned()) {
-        Some(id) => id,
-        None => {
-            let id = RequestId::of(None).to_string();
-            invoker.metadata("x-request-id", &id).map_err(|why| Error::invalid("metadata", why))?;
-            id
-        }
-    };
-    for (key, value) in &metadata {
-        invoker.metadata(key, value).map_err(|why| Error::invalid("metadata", why))?;
+    let named = |name: &str| name.eq_ignore_ascii_case(REQUEST_ID);
+    let given = metadata.iter().find(|(name, _)| named(name)).and_then(|(_, id)| HeaderValue::from_str(id).ok());
+    // What is no fit id is replaced by a new one here, not on the way, so that it can be told.
+    let request_id = RequestId::of(given.as_ref()).to_string();
+    let id = (REQUEST_ID, request_id.as_str());
+    let others = metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| !named(name));
+    for (name, value) in std::iter::once(id).chain(others) {
+        invoker.metadata(name, value).map_err(|why| Error::invalid("metadata", why))?;
     }
     let began = std::time::Instant::now();
     let answer = invoker.call(&service, &method, payload, Duration::from_millis(timeout_ms)).await;

@@ -84,3 +84,27 @@ async fn a_database_that_is_away_is_said() {
     // Who comes with a cookie cannot be told from others now: neither let in nor sent to log in.
     ask("monitor/health/", &house.staff).await.problem(503);
 }
+
+/// A page that shows these must find them as they were sent, and a browser must not take the answer itself for a page.
+#[tokio::test]
+async fn scripts_and_formulas_of_callers_stay_text() {
+    let house = house().await;
+    let script = "<script>alert(1)</script>";
+    let address = format!("http://{}", house.running.grpc);
+    let channel = tonic::transport::Channel::from_shared(address).unwrap().user_agent(script).unwrap();
+    let mut client = crate::trial::pb::trial::v1::trial_client::TrialClient::new(channel.connect().await.unwrap());
+    let mut request = tonic::Request::new(Order { code: 5, ..Order::default() });
+    request.metadata_mut().insert("x-request-id", "=1+2\";<b>".parse().unwrap());
+    client.unary(request).await.unwrap_err();
+    let row = house.rows(1, |_| true).await.remove(0);
+    let answer = get(&house, &format!("monitor/requests/{}/", row.id)).await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let shown = answer.json();
+    assert!(shown["user_agent"].as_str().unwrap().starts_with(script), "{shown}");
+    assert_eq!(shown["request_id"], row.request_id);
+    assert_eq!(json(&house, "monitor/requests/?request_id=%3D1%2B2%22%3B%3Cb%3E").await["count"], 1);
+    let csv = get(&house, "monitor/requests/export/").await;
+    assert!(csv.body.contains("\"'=1+2\"\";<b>\""), "{}", csv.body);
+    assert_eq!(csv.header("x-content-type-options"), Some("nosniff"));
+}

@@ -30,9 +30,13 @@ async fn a_call_goes_through_every_room_and_is_on_record() {
     let late = call(&house, &token, unary(json!({ "payload": { "wait": 60_000 }, "timeout_ms": 50 }))).await.json();
     assert_eq!((&late["grpc_status_code"], &late["status"]), (&"DEADLINE_EXCEEDED".into(), &"timeout".into()));
 
-    let rows = house.rows(3, |row| row.status != "pending").await;
+    let odd = call(&house, &token, unary(json!({ "metadata": { "X-Request-Id": "two words" } }))).await.json();
+    assert_eq!(odd["request_id"].as_str().unwrap().len(), 36, "what is no id gets another: {odd}");
+
+    let rows = house.rows(4, |row| row.status != "pending").await;
     let of = |id: &Value| rows.iter().find(|row| row.request_id == id.as_str().unwrap()).unwrap();
     assert_eq!(of(&good["request_id"]).status, "success");
+    assert_eq!(of(&odd["request_id"]).status, "success");
     // Whoever tries a call lends it nothing of their own.
     assert!(rows.iter().all(|row| row.user_id.is_none()), "{rows:?}");
     assert_eq!(of(&failed["request_id"]).grpc_status_code.as_deref(), Some("NOT_FOUND"));
