@@ -109,6 +109,9 @@ struct Report<'a> {
     environment: &'a str,
     grpc: SocketAddr,
     http: Option<SocketAddr>,
+    /// Where the admin is on it.
+    #[serde(skip)]
+    admin: Option<String>,
     database: String,
     pid: u32,
     first_call: Option<String>,
@@ -139,6 +142,7 @@ impl<'a> Report<'a> {
             environment: config.env.as_str(),
             grpc: running.grpc,
             http: running.http,
+            admin: config.admin.enabled.then(|| config.admin.path.clone()),
             database: db::redacted(&config.database.url),
             pid: std::process::id(),
             first_call,
@@ -150,20 +154,23 @@ impl<'a> Report<'a> {
 
     fn to_text(&self) -> String {
         let Self { site, version, environment, grpc, database, plan, .. } = self;
-        let http = self
-            .http
-            .map_or_else(|| "off".to_owned(), |http| format!("http://{http}  /healthz /readyz /metrics /cfg/grpc/"));
+        let admin = self.admin.as_deref().map(|path| format!(" {path}/")).unwrap_or_default();
+        let http = self.http.map_or_else(
+            || "off".to_owned(),
+            |http| format!("http://{http}  /healthz /readyz /metrics /cfg/grpc/{admin}"),
+        );
         let mut text = format!("\n{site} {version}, {environment}\n\n");
         let _ = writeln!(text, "  gRPC      {grpc}\n  HTTP      {http}\n  database  {database}\n");
         let width = plan.services.iter().map(|service| service.found.name.len()).max().unwrap_or_default();
+        let apps = plan.services.iter().map(|service| service.found.app.len()).max().unwrap_or_default().max(8);
         for service in &plan.services {
             let (app, name, methods) =
                 (service.found.app, service.found.name, counted(service.methods.len(), "method"));
-            let _ = writeln!(text, "  {app:<9} {name:<width$}  {methods}");
+            let _ = writeln!(text, "  {app:<apps$}  {name:<width$}  {methods}");
         }
         for skipped in &plan.skipped {
             let space = if skipped.name.is_empty() { "" } else { " " };
-            let _ = writeln!(text, "  {:<9} {}{space}skipped: {}", skipped.app, skipped.name, skipped.why);
+            let _ = writeln!(text, "  {:<apps$}  {}{space}skipped: {}", skipped.app, skipped.name, skipped.why);
         }
         if let Some(FirstAccount { username, password, api_key }) = &self.superuser {
             let (password, key, header) = (password.expose(), api_key.expose(), self.header);

@@ -53,7 +53,6 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// What unary methods take and give.
 #[derive(Debug, Serialize, JsonSchema)]
-#[expect(clippy::struct_field_names, reason = "the names are the original's")]
 pub(crate) struct Examples {
     pub examples: Vec<Example>,
     pub total_examples: usize,
@@ -61,6 +60,7 @@ pub(crate) struct Examples {
 
 /// What one method takes and gives: every field with its default, of alternatives the first.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are the original's")]
 pub(crate) struct Example {
     /// The full name of the service.
     pub service: String,

@@ -25,6 +25,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// The proto files of the site.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are the original's")]
 pub(crate) struct Files {
     pub files: Vec<File>,
     pub total_files: usize,

@@ -8,6 +8,12 @@
 //! Must never: fail a call, wait in one (unless `log.on_full = "wait"` asks it to wait at the door), or keep what
 //! metadata says beyond the user agent and the request id.
 
+// The databases of `tests/it`, for tests of what is not seen from outside.
+#[cfg(test)]
+#[path = "../../tests/it/databases.rs"]
+#[expect(unused_macros, unused_imports, reason = "made for tests that are asynchronous themselves")]
+mod databases;
+
 mod call;
 mod callers;
 pub mod config;

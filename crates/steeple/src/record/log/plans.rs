@@ -1,17 +1,12 @@
 //! The plans of the questions that are asked most use the indexes that were made for them.
 
-#[path = "../../../tests/it/databases.rs"]
-#[expect(unused_macros, unused_imports, reason = "a toolbox")]
-mod databases;
-
 use sea_orm::{
     ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
     Statement,
 };
 
-use self::databases::Database;
 use super::*;
-use crate::record::migrations;
+use crate::record::{databases::Database, migrations};
 
 /// Twenty thousand calls over thirty hours to fifty methods: one in a hundred failed, one in a thousand took long.
 fn postgres_rows() -> String {

@@ -1,9 +1,5 @@
 //! Statistics are what counting the rows by hand gives, whatever was called, on every database.
 
-#[path = "../../../tests/it/databases.rs"]
-#[expect(unused_macros, unused_imports, reason = "made for tests that are asynchronous themselves")]
-mod databases;
-
 use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::{
@@ -15,13 +11,13 @@ use proptest::{
 use tokio::runtime::Runtime;
 use tonic::Code;
 
-use self::databases::Database;
 use super::{span::down, *};
 use crate::{
     method::Method,
     record::{
         Call, Caller, RequestLog, RequestLogRow, State,
         callers::Callers,
+        databases::Database,
         migrations,
         sink::{Batch, Sink, Target},
         tally::{DAY, HOUR, Tally},
