@@ -2,11 +2,11 @@
 //!
 //! Takes the running server as its doors see it ([`Inside`]) and a browser's requests; gives pages that the server
 //! renders, without a script where one is not needed and without anything from another host. What a page tells comes from
-//! the functions that the REST API and the commands call too: [`monitor`](crate::monitor) for calls, services, servers and
+//! the functions that the REST API and the commands call too: `monitor/` for calls, services, servers and
 //! keys, [`auth`](crate::auth) for people, [`model`](crate::model) for the site's own rows.
 //!
-//! A page is a function from [`Asked`] to a response, and its place stands in [`router`]. Templates (`templates/`) may be
-//! overridden from the site's folder, see [`Views`]; style and script (`assets/`) are part of the program.
+//! A page is a function from `Asked` to a response, and its place stands in `router`. Templates (`templates/`) may be
+//! overridden from the site's folder, see `Views`; style and script (`assets/`) are part of the program.
 //!
 //! Must never: answer anybody but staff, write SQL, put a caller's text on a page as anything but text, change anything
 //! for a request that one of its own pages did not send, or cost a server anything when nobody looks.

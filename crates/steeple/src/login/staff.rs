@@ -6,7 +6,7 @@
 //! browser says so, and it repeats the session's token in the header `x-csrf-token`. [`StaffForm`](super::StaffForm) is the
 //! same for a form that a page sends: its token is the field `csrf_token`.
 //!
-//! ```ignore
+//! ```text
 //! async fn page(staff: Staff) -> Html<String> { … staff.csrf_token() … }          // GET
 //! async fn change(StaffForm { fields }: StaffForm) -> Result<Redirect> { … } // POST of a form
 //! async fn list(staff: Result<Staff, Problem>) -> Response { … }                     // 401: to the login page
