@@ -157,7 +157,7 @@ impl<'a> Report<'a> {
         let admin = self.admin.as_deref().map(|path| format!(" {path}/")).unwrap_or_default();
         let http = self.http.map_or_else(
             || "off".to_owned(),
-            |http| format!("http://{http}  /healthz /readyz /metrics /cfg/grpc/{admin}"),
+            |http| format!("http://{http}  /healthz /readyz /metrics /cfg/grpc/openapi.json{admin}"),
         );
         let mut text = format!("\n{site} {version}, {environment}\n\n");
         let _ = writeln!(text, "  gRPC      {grpc}\n  HTTP      {http}\n  database  {database}\n");
