@@ -30,8 +30,8 @@ use crate::error::{DOMAIN, Error, Result};
 const MOST_COUNTS: u64 = 100_000;
 /// Attempts under way at once. Those that wait for a place are not among them: one user's line must not be another's.
 const MOST_ATTEMPTS: usize = 1024;
-/// Attempts of one address that wait for a place, at most: more than people at one address are, and few enough for the
-/// memory of a server that many addresses try.
+/// Attempts that wait in one line, of a user at an address or of all at an address: more than people at one address are, and
+/// few enough for the memory of a server that many addresses try.
 const MOST_WAITING: u32 = 64;
 /// How long one waits for a place: longer than checks of the places before it take, shorter than people do.
 const PATIENCE: Duration = Duration::from_secs(20);

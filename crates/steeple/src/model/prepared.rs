@@ -6,11 +6,11 @@
 //!
 //! Must never: take a value into the text.
 
-use std::{fmt, marker::PhantomData, sync::OnceLock};
+use std::{fmt, sync::OnceLock};
 
 use sea_orm::{
-    ConnectionTrait as _, DbBackend, DbErr, EntityTrait, FromQueryResult as _, QuerySelect as _, QueryTrait as _,
-    Select, Statement, Value, Values,
+    ConnectionTrait as _, DbBackend, DbErr, EntityTrait, FromQueryResult as _, QueryTrait as _, RuntimeErr, Select,
+    Statement, Value, Values,
 };
 
 use crate::db::Db;
@@ -18,7 +18,8 @@ use crate::db::Db;
 /// A select that is built once for each kind of database, at its first use, and run many times.
 ///
 /// What is made with it has a value at each place that is filled when it runs; which value does not matter. All else of
-/// it is fixed: a question with conditions that come and go is not one to prepare.
+/// it is fixed: a question with conditions that come and go is not one to prepare. It has no limit and no lock of its own,
+/// which the database would refuse.
 ///
 /// ```no_run
 /// # mod coin {
@@ -42,13 +43,12 @@ pub struct Prepared<E: EntityTrait> {
     sqlite: OnceLock<Statement>,
     postgres: OnceLock<Statement>,
     mysql: OnceLock<Statement>,
-    entity: PhantomData<E>,
 }
 
 impl<E: EntityTrait> Prepared<E> {
     /// The select that this function makes.
     pub const fn new(select: fn() -> Select<E>) -> Self {
-        Self { select, sqlite: OnceLock::new(), postgres: OnceLock::new(), mysql: OnceLock::new(), entity: PhantomData }
+        Self { select, sqlite: OnceLock::new(), postgres: OnceLock::new(), mysql: OnceLock::new() }
     }
 
     /// The first row, with these values in the places of those that the select was made with, in their order.
@@ -57,16 +57,13 @@ impl<E: EntityTrait> Prepared<E> {
     /// [`DbErr::Query`] for more or fewer values than the select has; what the database says.
     pub async fn one<const N: usize>(&self, db: &Db, values: [Value; N]) -> Result<Option<E::Model>, DbErr> {
         let built = self.built(db.backend())?;
-        // The last value of the template is the limit's, which stays.
-        let kept = built.values.as_ref().map_or(&[][..], |values| &values.0);
-        let places = kept.len().saturating_sub(1);
+        let places = built.values.as_ref().map_or(0, |values| values.0.len());
         if N != places {
             let wrong = format!("a prepared select of {places} values was given {N}");
-            return Err(DbErr::Query(sea_orm::RuntimeErr::Internal(wrong)));
+            return Err(DbErr::Query(RuntimeErr::Internal(wrong)));
         }
-        let values = values.into_iter().chain(kept.last().cloned()).collect();
-        let statement =
-            Statement { sql: built.sql.clone(), values: Some(Values(values)), db_backend: built.db_backend };
+        let values = Some(Values(values.into()));
+        let statement = Statement { sql: built.sql.clone(), values, db_backend: built.db_backend };
         match db.query_one_raw(statement).await? {
             Some(row) => E::Model::from_query_result(&row, "").map(Some),
             None => Ok(None),
@@ -80,17 +77,20 @@ impl<E: EntityTrait> Prepared<E> {
             DbBackend::MySql => &self.mysql,
             other => {
                 let unknown = format!("nothing is prepared for {other:?}");
-                return Err(DbErr::Query(sea_orm::RuntimeErr::Internal(unknown)));
+                return Err(DbErr::Query(RuntimeErr::Internal(unknown)));
             }
         };
-        Ok(kept.get_or_init(|| (self.select)().limit(1).build(backend)))
+        Ok(kept.get_or_init(|| {
+            let mut built = (self.select)().build(backend);
+            // Written out: a bound limit has SQLite plan at every call, see `db/spelling.rs`.
+            built.sql.push_str(" LIMIT 1");
+            built
+        }))
     }
 }
 
 impl<E: EntityTrait> fmt::Debug for Prepared<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared")
-            .field("select", &(self.select)().build(DbBackend::Sqlite).sql)
-            .finish_non_exhaustive()
+        f.debug_struct("Prepared").field("entity", &E::default().as_str()).finish_non_exhaustive()
     }
 }

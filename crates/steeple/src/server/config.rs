@@ -210,6 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn proxies_are_networks_or_addresses() {
+        let told = |text: &str| wrong(|c| c.trusted_proxies = vec!["10.0.0.1".to_owned(), text.to_owned()]);
+        for good in ["10.0.0.0/8", "::1", "2001:db8::/32"] {
+            assert_eq!(told(good), [""; 0], "{good}");
+        }
+        for bad in ["", "proxy.internal", "10.0.0.0/33", "10.0.0.1:80", "*"] {
+            assert_eq!(told(bad), ["trusted_proxies"], "{bad}");
+        }
+    }
+
+    #[test]
     fn addresses_are_checked() {
         for good in ["[::1]:0", "0.0.0.0:50051", "localhost:50051", "grpc.internal:50051"] {
             assert_eq!(wrong(|c| c.grpc = good.to_owned()), [""; 0], "{good}");

@@ -1,7 +1,7 @@
 //! Who may call what, with real credentials over the wire.
 
+mod asked;
 mod callers;
-mod helpers;
 mod matrix;
 mod rules;
 mod trouble;

@@ -16,6 +16,17 @@ fn orders(count: u32) -> impl stream::Stream<Item = Order> {
 }
 
 #[tokio::test]
+async fn the_client_behind_a_trusted_proxy_is_on_record_and_a_claim_is_not() {
+    for (trusted, client) in [(vec![], "127.0.0.1"), (vec!["127.0.0.0/8".to_owned()], "203.0.113.7")] {
+        let house = House::configured(|config| config.server.trusted_proxies = trusted).await;
+        let mut request = Request::new(Order::default());
+        request.metadata_mut().insert("x-forwarded-for", "8.8.8.8, 203.0.113.7".parse().unwrap());
+        house.client().await.unary(request).await.unwrap();
+        assert_eq!(house.close().await[0].client_ip.as_deref(), Some(client));
+    }
+}
+
+#[tokio::test]
 async fn a_unary_call_is_answered_and_on_record() {
     let house = House::open().await;
     let mut client = house.client().await;

@@ -3,6 +3,7 @@
 pub mod coin;
 mod connecting;
 mod migrations;
+mod prepared;
 mod reading;
 mod transactions;
 mod writing;

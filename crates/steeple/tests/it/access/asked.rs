@@ -17,7 +17,7 @@ fn user(is_staff: bool, is_superuser: bool, permissions: &[&str]) -> Principal {
     }))
 }
 
-/// What each of the helpers says: user, require_user, check_staff, require_staff, check_superuser, require_superuser,
+/// What each question says: user, require_user, check_staff, require_staff, check_superuser, require_superuser,
 /// check_permission, require_permission; `o` for yes, `u` for UNAUTHENTICATED, `d` for PERMISSION_DENIED, `-` for no.
 fn asked(cx: &Context) -> String {
     let answer = |result: steeple::Result<&User>| match result.map_err(|error| error.code()) {
