@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, Query
 use steeple::{Error, model::Prepared};
 
 use super::coin::{self, connected, insert};
-use crate::databases::{Database, on_every_database};
+use crate::databases::on_every_database;
 
 on_every_database! {
     async fn a_prepared_select_finds_the_first_row_for_each_value(database: Database) {
