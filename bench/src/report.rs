@@ -1,10 +1,24 @@
 //! What a run found, as Markdown or JSON, with everything that is needed to run it again.
+//!
+//! In Markdown each suite's section says by itself how it came about, so that a file of results can keep sections of
+//! different runs beside each other: [`Report::into_results`] replaces those that were measured anew, and no other.
 
 use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
 use crate::{load::Load, machine::Machine, suites::Findings};
+
+/// What stands before the sections.
+const HEAD: &str = "# What Steeple costs
+
+Each section says with which command, when and on what it was measured; `--write` replaces the sections of the suites that
+ran. Every side is started afresh in every round, closed loop; every second round goes the other way round. Ratios are
+medians of the ratios within a round, in brackets the smallest and the largest.
+";
+
+/// What every section begins with.
+const SECTION: &str = "\n## ";
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -30,26 +44,44 @@ impl Report {
     pub fn holds(&self) -> bool {
         self.holds
     }
+
+    /// The results so far with those of this run: a section of the same title makes way, in its place.
+    pub fn into_results(&self, kept: &str) -> String {
+        let mut sections: Vec<String> = kept.split(SECTION).skip(1).map(str::to_owned).collect();
+        for findings in &self.findings {
+            let section = self.section(findings);
+            let same = sections.iter_mut().find(|kept| kept.lines().next() == Some(&findings.title));
+            match same {
+                Some(kept) => *kept = section,
+                None => sections.push(section),
+            }
+        }
+        joined(&sections)
+    }
+
+    /// A section without its mark.
+    fn section(&self, findings: &Findings) -> String {
+        let Load { connections, streams, warm_up, calls } = self.load;
+        let Self { command, date, machine, rounds, .. } = self;
+        let title = &findings.title;
+        let verdict = if findings.hold() { "All criteria hold." } else { "NOT all criteria hold." };
+        format!(
+            "{title}\n\n    {command}\n\n{date}, {rounds} rounds, each with {warm_up} calls to warm up and {calls} \
+             measured on {connections} connections with {streams} calls in flight each, unless said otherwise below. \
+             {machine}.\n\n{findings}\n{verdict}\n"
+        )
+    }
 }
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Load { connections, streams, warm_up, calls } = self.load;
-        writeln!(f, "# What Steeple costs\n\n    {}\n", self.command)?;
-        writeln!(f, "{}. {}.\n", self.date, self.machine)?;
-        writeln!(
-            f,
-            "Rounds: {}; in each {warm_up} calls to warm up and {calls} measured, {connections} connections with \
-             {streams} calls in flight each, closed loop. Every side is started afresh in every round; every second \
-             round goes the other way round. Ratios are medians of the ratios within a round, in brackets the \
-             smallest and the largest.",
-            self.rounds
-        )?;
-        for findings in &self.findings {
-            write!(f, "\n{findings}")?;
-        }
-        writeln!(f, "\n{}", if self.holds { "All criteria hold." } else { "NOT all criteria hold." })
+        let sections: Vec<_> = self.findings.iter().map(|findings| self.section(findings)).collect();
+        f.write_str(&joined(&sections))
     }
+}
+
+fn joined(sections: &[String]) -> String {
+    sections.iter().fold(HEAD.to_owned(), |all, section| all + SECTION + section.trim_end() + "\n")
 }
 
 /// How this run was asked for, without the password a URL may hold.
@@ -67,4 +99,38 @@ fn command_line() -> String {
         }
     }
     format!("cargo run {profile}-p bench -- {}", arguments.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(titles: &[&str]) -> Report {
+        let found = |title: &&str| Findings {
+            title: (*title).to_owned(),
+            sides: Vec::new(),
+            criteria: Vec::new(),
+            notes: vec![format!("note of {title}")],
+        };
+        let load = Load { connections: 1, streams: 1, warm_up: 1, calls: 1 };
+        Report::new(1, load, Machine::here(), titles.iter().map(found).collect())
+    }
+
+    #[test]
+    fn results_keep_what_was_not_measured_anew() {
+        let first = report(&["Echo", "Coins"]).to_string().replace("note of Echo", "an old note");
+        let second = report(&["Echo", "Idle"]).into_results(&first);
+        let titles: Vec<_> = second.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(titles, ["Echo", "Coins", "Idle"]);
+        assert!(second.contains("note of Echo") && !second.contains("an old note"), "{second}");
+        assert!(second.contains("note of Coins"), "{second}");
+        assert!(second.starts_with(HEAD));
+    }
+
+    #[test]
+    fn results_written_again_do_not_change() {
+        let report = report(&["Echo", "Coins"]);
+        assert_eq!(report.into_results(""), report.to_string());
+        assert_eq!(report.into_results(&report.to_string()), report.to_string());
+    }
 }

@@ -35,9 +35,9 @@ pub struct Options {
     /// Calls in flight on each connection.
     #[arg(long, default_value_t = 50)]
     streams: usize,
-    /// What to measure.
-    #[arg(long, value_enum, default_value = "all")]
-    suite: Suite,
+    /// What to measure; several with commas between them.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    suite: Vec<Suite>,
     /// Print one JSON object with every round instead of tables.
     #[arg(long)]
     json: bool,
@@ -52,7 +52,8 @@ pub struct Options {
     /// out.
     #[arg(long)]
     nats_url: Option<String>,
-    /// Write what was measured to bench/RESULTS.md. Needs a release build: other figures mean nothing.
+    /// Write what was measured to bench/RESULTS.md, in the place of what the same suites had there. Needs a release build:
+    /// other figures mean nothing.
     #[arg(long, conflicts_with = "smoke")]
     write: bool,
 }
@@ -86,7 +87,7 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
     let machine = Machine::here();
     let bench = Bench::new(&options)?;
     let mut findings = Vec::new();
-    let wants = |suite| options.suite == suite || options.suite == Suite::All;
+    let wants = |suite| options.wants(suite);
     if wants(Suite::Noise) {
         findings.push(suites::noise::run(&bench).await?);
     }
@@ -119,16 +120,23 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
     let out = if options.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
     writeln!(io::stdout(), "{out}")?;
     if options.write {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), report.to_string())?;
+        let results = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");
+        fs::write(results, report.into_results(&fs::read_to_string(results)?))?;
     }
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Options {
+    fn wants(&self, suite: Suite) -> bool {
+        self.suite.iter().any(|wanted| [suite, Suite::All].contains(wanted))
+    }
 }
 
 impl Bench {
     fn new(options: &Options) -> Outcome<Self> {
         let own = std::env::current_exe()?;
         let demo = own.with_file_name("demo");
-        if matches!(options.suite, Suite::Coin | Suite::Idle | Suite::All) {
+        if options.wants(Suite::Coin) || options.wants(Suite::Idle) {
             up_to_date(&demo)?;
         }
         let &Options { rounds, calls, connections, streams, smoke, .. } = options;

@@ -66,9 +66,8 @@ impl Findings {
 }
 
 impl Display for Findings {
-    /// As Markdown.
+    /// As Markdown, without the title.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "## {}\n", self.title)?;
         if !self.sides.is_empty() {
             writeln!(f, "{}\n{}", medians(&self.sides), ratios(&self.sides))?;
         }

@@ -1,8 +1,10 @@
 """A demo of its own, a browser that is looked after, and calls to show."""
 
+import contextlib
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import grpc
@@ -37,6 +39,19 @@ class Site(site_process.Site):
         except grpc.RpcError as error:
             return error.code().name
         return "OK"
+
+    @contextlib.contextmanager
+    def agents(self, name, count):
+        """Simulated wallet agents, connected for a while."""
+        command = [site_process.BINARY.with_name("wallet-agent"), "--server", f"http://{self.address}", "--name", name]
+        command += ["--clients", str(count), "--report", "1", "--api-key", self.key(name)]
+        with open(self.folder / "agents.txt", "wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                yield
+            finally:
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture(scope="session")

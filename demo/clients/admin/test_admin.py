@@ -117,6 +117,31 @@ def test_a_coin_is_edited_and_the_second_editor_is_told(site, visit, chromium):
     visit.keep("audit-coin")
 
 
+def test_a_client_is_sent_a_command(site, visit):
+    visit.log_in()
+    with site.agents("boat", 2):
+        page = visit.open("/connections?name=boat-0")
+        client = page.get_by_role("link", name="boat-0")
+        for _ in range(60):
+            if client.count() and page.get_by_text("connected", exact=True).count():
+                break
+            page.wait_for_timeout(250)
+            page.reload()
+        visit.keep("connections-live")
+        client.click()
+        page.get_by_role("link", name="request status").click()
+        expect(page.get_by_label("Command, as JSON")).to_have_value(re.compile("include_stats"))
+        visit.keep("connection")
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("Acknowledged")).to_be_visible()
+        expect(page.get_by_text('"success": true')).to_be_visible()
+        visit.keep("connection-acknowledged")
+        page.get_by_label("Command, as JSON").fill('{"pause": {"reason": "a look at the hull"}}')
+        page.get_by_label("Wait for the ack").uncheck()
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_text("Queued")).to_be_visible()
+
+
 def test_calls_are_downloaded_as_csv(site, visit):
     make_calls(site)
     visit.log_in()

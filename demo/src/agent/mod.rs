@@ -10,7 +10,7 @@ mod wallets;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -46,6 +46,8 @@ pub struct Tally {
     pub commands: AtomicU64,
     /// Streams that ended.
     pub ends: AtomicU64,
+    /// Why the last stream ended that came to nothing.
+    pub failed: Mutex<Option<Status>>,
 }
 
 /// Runs one agent until it may not connect: its name or its key is refused. Dropped, it is gone without a word.
@@ -54,6 +56,7 @@ pub async fn run(channel: Channel, settings: Settings, tally: Arc<Tally>) -> Sta
     loop {
         let (status, talked) = talk::once(channel.clone(), &settings, &tally).await;
         tally.ends.fetch_add(1, Relaxed);
+        *tally.failed.lock().unwrap_or_else(PoisonError::into_inner) = (!talked).then(|| status.clone());
         match status.code() {
             Code::InvalidArgument | Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented => {
                 return status;

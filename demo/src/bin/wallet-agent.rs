@@ -2,7 +2,7 @@
 
 use std::{
     process::ExitCode,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -82,18 +82,33 @@ async fn agents(arguments: Arguments) -> Result<(), String> {
     let mut every = tokio::time::interval(Duration::from_secs(2));
     loop {
         tokio::select! {
-            _ = every.tick() => say(&format!(
-                "{} of {} connected · {} messages sent · {} commands obeyed · {} streams ended",
-                tally.connected.load(Relaxed),
-                arguments.clients,
-                tally.messages.load(Relaxed),
-                tally.commands.load(Relaxed),
-                tally.ends.load(Relaxed),
-            )),
+            _ = every.tick() => {
+                say(&format!(
+                    "{} of {} connected · {} messages sent · {} commands obeyed · {} streams ended",
+                    tally.connected.load(Relaxed),
+                    arguments.clients,
+                    tally.messages.load(Relaxed),
+                    tally.commands.load(Relaxed),
+                    tally.ends.load(Relaxed),
+                ));
+                if let Some(failed) = tally.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    say_wrong(&format!("not connected, trying again: {}", reason(&failed)));
+                }
+            }
             _ = tokio::signal::ctrl_c() => return Ok(()),
             Some(refused) = running.join_next() => return Err(refused.map_or_else(|error| error.to_string(), |status| refusal(&status))),
         }
     }
+}
+
+/// What a status says, with what is behind it: tonic's own say no more than "transport error".
+fn reason(status: &Status) -> String {
+    let mut last: Option<&dyn std::error::Error> = std::error::Error::source(status);
+    while let Some(source) = last.and_then(std::error::Error::source) {
+        last = Some(source);
+    }
+    let behind = last.map(|source| format!(": {source}")).unwrap_or_default();
+    format!("{} ({:?}){behind}", status.message(), status.code())
 }
 
 fn refusal(status: &Status) -> String {

@@ -1,22 +1,26 @@
-//! The clients that keep streams open, on every node, and what happened to each.
+//! The clients that keep streams open, on every node, what happened to each, and a form that sends one a command.
 
-use axum::response::Response;
+use axum::{http::StatusCode, response::Response};
 use minijinja::{Value, context, value::Serde};
 
 use super::{
     asked::Asked,
+    failure,
     fields::{Fields, escaped},
     shown,
 };
 use crate::{
     clock,
-    error::{Error, Result},
+    error::{Code, Error, Result},
+    monitor::connections::{self as clients, Order},
     stream::{Connection, Connections, Status},
 };
 
 /// Rows of a page, and events of a client.
 const ROWS: usize = 50;
 const EVENTS: u64 = 100;
+/// How long whoever sends a command waits for its ack, in milliseconds.
+const PATIENCE_MS: u64 = 10_000;
 
 /// `GET /connections`.
 pub(super) async fn list(asked: Asked) -> Result<Response> {
@@ -71,18 +75,75 @@ fn told(asked: &Asked, client: &Connection) -> Value {
         "reconnecting" => ("warn", "reconnecting"),
         _ => ("off", "disconnected"),
     };
-    let path = format!("/connections/{}/{}", escaped(&client.service), escaped(&client.client_id));
-    context! { href => asked.to(&path), tone => tone, state => text, ..Serde(client) }
+    context! { href => asked.to(&path(client)), online => client.is_online(clock::now()), tone => tone, state => text, ..Serde(client) }
 }
 
-/// `GET /connections/{service}/{client}`.
+fn path(client: &Connection) -> String {
+    format!("/connections/{}/{}", escaped(&client.service), escaped(&client.client_id))
+}
+
+/// `GET /connections/{service}/{client}`. With `?command=ping` the form begins with an example of that command.
 pub(super) async fn one(asked: Asked) -> Result<Response> {
-    let db = &asked.admin().inside().db;
-    let (service, name) = (asked.part("service"), asked.part("client"));
-    let short = |text: &str| text.chars().take(100).collect::<String>();
-    let found = Connections::find(db, service, name).await?;
-    let client = found.ok_or_else(|| Error::not_found("client", format!("{} of {}", short(name), short(service))))?;
-    let events = Connections::events(db, service, name, EVENTS).await?;
-    let values = context! { client => told(&asked, &client), events => Serde(&events) };
-    asked.page("connection.html", &client.client_id, values)
+    let client = clients::find(&asked.admin().monitor, asked.part("service"), asked.part("client")).await?;
+    let form = Fields::default().with("wait", "on");
+    filled(&asked, StatusCode::OK, &client, &form, context! {}).await
+}
+
+/// `POST /connections/{service}/{client}`: sends a command, and shows what became of it.
+pub(super) async fn send(asked: Asked) -> Result<Response> {
+    let monitor = &asked.admin().monitor;
+    let client = clients::find(monitor, asked.part("service"), asked.part("client")).await?;
+    let ordered = match wanted(&asked.form) {
+        Ok(order) => clients::order(monitor, asked.principal(), &client, order).await,
+        Err(error) => Err(error),
+    };
+    let (status, result) = match ordered {
+        Ok(called) => {
+            let answer = called.response.as_ref().and_then(|answer| serde_json::to_string_pretty(answer).ok());
+            (StatusCode::OK, context! { called => Serde(&called), answer => answer })
+        }
+        Err(error) if error.code() == Code::InvalidArgument => {
+            (StatusCode::BAD_REQUEST, context! { wrong => failure::sentence(error.message()) })
+        }
+        Err(error) => return Err(error),
+    };
+    filled(&asked, status, &client, &asked.form, result).await
+}
+
+fn wanted(form: &Fields) -> Result<Order> {
+    let command = serde_json::from_str(form.get("command"));
+    let command = command.map_err(|error| Error::invalid("command", format!("the command is no JSON: {error}")))?;
+    Ok(Order { command, wait: form.given("wait").is_some(), timeout_ms: PATIENCE_MS })
+}
+
+/// A client's page, with the form as it is filled in and what became of the last command.
+async fn filled(
+    asked: &Asked,
+    status: StatusCode,
+    client: &Connection,
+    form: &Fields,
+    result: Value,
+) -> Result<Response> {
+    let monitor = &asked.admin().monitor;
+    let known = clients::known(monitor, client)?;
+    let events = Connections::events(&asked.admin().inside().db, &client.service, &client.client_id, EVENTS).await?;
+    let page = asked.to(&path(client));
+    let chosen =
+        known.commands.iter().find(|known| known.name == asked.query.get("command")).or(known.commands.first());
+    let command = form.given("command").map(str::to_owned);
+    let command = command.or_else(|| serde_json::to_string_pretty(&chosen?.example).ok());
+    let offers = known.commands.iter().map(|known| {
+        let href = format!("{}#command", Fields::default().with("command", &known.name).at(&page));
+        let current = form.given("command").is_none() && chosen.is_some_and(|chosen| chosen.name == known.name);
+        context! { name => known.name.as_str(), href => href, current => current }
+    });
+    let values = context! {
+        client => told(asked, client),
+        events => Serde(&events),
+        offers => offers.collect::<Vec<_>>(),
+        refused => clients::refuses(monitor, &asked.principal(), client).map(|error| failure::sentence(error.message())),
+        form => context! { action => page, command => command, wait => form.given("wait").is_some() },
+        ..result
+    };
+    asked.page_with(status, "connection.html", &client.client_id, values)
 }

@@ -97,7 +97,7 @@ pub(crate) fn router(inside: &Arc<Inside>) -> Router {
         .route("/keys/{id}/revoke", page(keys::ask_revoke).merge(form(keys::revoke)))
         .route("/keys/{id}/rotate", page(keys::ask_rotate).merge(form(keys::rotate)))
         .route("/connections", page(connections::list))
-        .route("/connections/{service}/{client}", page(connections::one))
+        .route("/connections/{service}/{client}", page(connections::one).merge(form(connections::send)))
         .route("/audit", page(audit::list))
         .route("/login", get(visitor::login_page).post(visitor::log_in))
         .route("/logout", form(visitor::log_out))

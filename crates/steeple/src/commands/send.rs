@@ -1,12 +1,11 @@
 //! `send`: a command to a connected client, through a running server of this site.
 //!
-//! The site's own methods do it, by their names: `SendCommandToClient`, and `ExecuteCommandSync`, which waits for the
-//! ack. Their requests have a `client_id` and a `command`.
+//! The site's own methods do it, see [`client_command`].
 
 use std::{process::ExitCode, time::Duration};
 
 use humantime_serde::re::humantime::parse_duration;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Failure,
@@ -14,26 +13,26 @@ use super::{
 };
 use crate::{
     config::Config,
-    invoke::{Failed, Invoker},
+    invoke::{Failed, Invoker, client_command},
     server::Server,
 };
 
 pub(super) const EXAMPLE: &str = "Examples:
   cargo run -- send agent-7 '{\"ping\":{\"sequence\":1}}'
   cargo run -- send agent-7 '{\"pause\":{\"reason\":\"maintenance\"}}' --no-wait
-  cargo run -- send '*' '{\"request_status\":{}}' --no-wait";
+  cargo run -- send '*' '{\"request_status\":{}}'";
 
-const SEND: &str = "SendCommandToClient";
-const EXECUTE: &str = "ExecuteCommandSync";
+/// Whom a command is for when it is for everybody: a broadcast, which has no ack.
+const EVERYBODY: &str = "*";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The client's name
+    /// The client's name; '*' for every client, without an ack
     client: String,
     /// The command, as JSON of its message
     #[arg(value_name = "JSON")]
     command: String,
-    /// The service that knows the client; needed where a site has several that send commands
+    /// The service that knows the client, with or without its package; needed where several send commands
     #[arg(long)]
     service: Option<String>,
     /// Return when the command is queued, without waiting for the ack
@@ -53,14 +52,15 @@ pub(super) struct Arguments {
 pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, out: Out) -> Result<ExitCode, Failure> {
     let command: Value = serde_json::from_str(&arguments.command)
         .map_err(|error| Failure(format!("the command is no JSON: {error}")))?;
-    let method = if arguments.no_wait { SEND } else { EXECUTE };
+    let wait = !arguments.no_wait && arguments.client != EVERYBODY;
+    let method = client_command::method(wait);
     let service = service(&server, arguments.service.as_deref(), method)?;
     let address = arguments.server.clone().unwrap_or_else(|| own(&config.server.grpc));
     let mut invoker = Invoker::connect(&server.site.descriptors, &address).await.map_err(Failure)?;
     if let Some(key) = arguments.api_key.clone().or_else(|| std::env::var("STEEPLE_API_KEY").ok()) {
         invoker.metadata(&config.auth.api_key_header, &key).map_err(Failure)?;
     }
-    let request = json!({ "client_id": arguments.client, "command": command });
+    let request = client_command::request(&arguments.client, command);
     let answer = match invoker.unary(&service, method, request, arguments.timeout).await {
         Ok(answer) => answer,
         Err(Failed::Here(why)) => return Err(Failure(why)),
@@ -68,15 +68,12 @@ pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, o
             return Err(Failure(format!("{:?}: {}", status.code(), status.message())));
         }
     };
-    // The contract tells most failures in its answer.
-    if answer.get("success") == Some(&Value::Bool(false)) {
-        let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
-        let both = [text("error"), text("message")].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
-        return Err(Failure(both.join(": ")));
+    if let Some(failure) = client_command::failure(&answer) {
+        return Err(Failure(failure));
     }
     out.either(&answer, || match answer.get("message").and_then(Value::as_str) {
         Some(message) if !message.is_empty() => format!("done: {}", printable(message)),
-        _ if arguments.no_wait => "queued".to_owned(),
+        _ if !wait => "queued".to_owned(),
         _ => "done".to_owned(),
     });
     Ok(ExitCode::SUCCESS)
@@ -85,17 +82,17 @@ pub(super) async fn run(server: Server, config: Config, arguments: &Arguments, o
 /// The service that has this method.
 fn service(server: &Server, asked: Option<&str>, method: &str) -> Result<String, Failure> {
     let methods = server.site.methods().map_err(|error| Failure(error.to_string()))?;
-    let able = |name: &str| {
-        methods.service(name).is_some_and(|service| service.methods.iter().any(|known| known.name == method))
-    };
-    if let Some(name) = asked {
-        return if able(name) { Ok(name.to_owned()) } else { Err(Failure(format!("{name} has no method {method}"))) };
-    }
-    let all: Vec<_> = methods.services().filter(|service| able(&service.name)).map(|service| &*service.name).collect();
-    match all.as_slice() {
-        [one] => Ok((*one).to_owned()),
-        [] => Err(Failure(format!("no service of this site has a method {method}"))),
-        several => {
+    let able = methods.services().filter(|service| service.methods.iter().any(|known| known.name == method));
+    let able: Vec<_> = able.map(|service| &*service.name).collect();
+    let called = |name: &str| asked.is_none_or(|asked| name == asked || name.rsplit('.').next() == Some(asked));
+    let all: Vec<_> = able.iter().copied().filter(|name| called(name)).collect();
+    match (all.as_slice(), asked) {
+        ([one], _) => Ok((*one).to_owned()),
+        ([], Some(asked)) if !able.is_empty() => {
+            Err(Failure(format!("no service {asked} has a method {method}; these have it: {}", able.join(", "))))
+        }
+        ([], _) => Err(Failure(format!("no service of this site has a method {method}"))),
+        (several, _) => {
             Err(Failure(format!("several services have {method}; say --service {}", several.join(" or --service "))))
         }
     }

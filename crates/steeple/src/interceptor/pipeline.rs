@@ -28,11 +28,16 @@ use super::{
 };
 use crate::{
     Context,
-    auth::Authenticator,
+    auth::{Authenticator, Principal},
     context::Lent,
     error::{Error, Result},
     record::{Call, RequestId, recorder::Recorder, shortened},
 };
+
+/// Who makes a call that one of the server's own doors makes, in the extensions of its request, where nothing comes from
+/// the wire. It takes the place of a credential, and is held to the rules like the owner of one.
+#[derive(Debug, Clone)]
+pub(crate) struct MadeBy(pub Principal);
 
 /// What all calls of a server share.
 pub(crate) struct Shared {
@@ -141,6 +146,7 @@ async fn answer(
     // The context, and the call's record in it.
     let serves = entry.handler.is_some() || !Arc::ptr_eq(&entry, &shared.unknown);
     let metadata = take_metadata(&mut http, &entry);
+    let made_by = http.extensions_mut().remove::<MadeBy>();
     let given = metadata.get("x-request-id");
     let echo = given.cloned();
     let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
@@ -180,7 +186,7 @@ async fn answer(
         admit(in_flight.saturating_sub(shared.lent.settled.load(Relaxed)), &shared.config)
     });
     let admitted = match admitted {
-        Ok(()) if serves => identify(&shared, &entry, &cx, &mut bounds).await,
+        Ok(()) if serves => identify(&shared, &entry, &cx, made_by, &mut bounds).await,
         other => other,
     };
     let result = match admitted {
@@ -208,12 +214,19 @@ async fn answer(
 }
 
 /// Rooms "authenticate" and "authorize": who calls, and whether that one may call this method.
-async fn identify(shared: &Shared, entry: &Entry, cx: &Context, bounds: &mut Bounds) -> Result<()> {
+async fn identify(
+    shared: &Shared,
+    entry: &Entry,
+    cx: &Context,
+    made_by: Option<MadeBy>,
+    bounds: &mut Bounds,
+) -> Result<()> {
     let authenticator = &shared.authenticator;
-    let principal = match authenticator.at_once(cx.headers()) {
-        Some(known) => known?,
+    let principal = match (made_by, authenticator.at_once(cx.headers())) {
+        (Some(MadeBy(principal)), _) => principal,
+        (None, Some(known)) => known?,
         // Rare: what the caches do not know costs a query, and the call an allocation.
-        None => Bounded::new(Box::pin(authenticator.authenticate(cx.headers())), bounds).await?,
+        (None, None) => Bounded::new(Box::pin(authenticator.authenticate(cx.headers())), bounds).await?,
     };
     let authorized = principal.allows(&entry.method, &entry.access).and_then(|()| entry.access.check(&principal));
     cx.identified(principal);

@@ -6,6 +6,7 @@
 //!
 //! Must never: guess a field that the descriptors do not have.
 
+pub(crate) mod client_command;
 mod codec;
 mod example;
 

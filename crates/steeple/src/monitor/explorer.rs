@@ -1,8 +1,8 @@
 //! `test/`: what methods take and give, a call made through the server itself, and the calls of the log in few words.
 //!
-//! A call goes through every room, as if it had come over the wire, and is on record like any other. It carries the
-//! metadata that is given and nothing of whoever asks: staff may try what another caller may do. Must never: lend a call
-//! the cookie, token or key that opened this door.
+//! A call goes through every room, as if it had come over the wire, and is on record like any other. A call that is tried
+//! carries the metadata that is given and nothing of whoever asks: staff may try what another caller may do. Must never:
+//! lend such a call the cookie, token or key that opened this door.
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
@@ -24,7 +24,7 @@ use super::{
     services::served,
 };
 use crate::{
-    auth::Access,
+    auth::{Access, Principal},
     clock,
     error::{Code, Error, Result},
     invoke::{self, Answer, Failed, Invoker},
@@ -139,7 +139,7 @@ fn empty() -> Value {
     json!({})
 }
 
-fn patience() -> u64 {
+pub(super) fn patience() -> u64 {
     5000
 }
 
@@ -170,11 +170,11 @@ pub(crate) fn all(monitor: &Monitor, service: Option<&str>, method: Option<&str>
     Ok(Examples { total_examples: examples.len(), examples })
 }
 
-/// Makes a call.
+/// Makes a call, by this caller or with what the metadata show.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for what cannot be sent. How the call itself ends is in the answer.
-pub(crate) async fn make(monitor: &Monitor, wanted: Wanted) -> Result<Called> {
+pub(crate) async fn make(monitor: &Monitor, caller: Option<Principal>, wanted: Wanted) -> Result<Called> {
     let Wanted { service, method, payload, metadata, timeout_ms } = wanted;
     if !(1..=LONGEST_MS).contains(&timeout_ms) {
         return Err(Error::invalid("timeout_ms", format!("must be between 1 and {LONGEST_MS}")));
@@ -184,8 +184,8 @@ pub(crate) async fn make(monitor: &Monitor, wanted: Wanted) -> Result<Called> {
     }
     let inside = monitor.inside.clone();
     let through = tower::service_fn(move |request| {
-        let inside = inside.clone();
-        async move { Ok::<_, Infallible>(inside.call(request).await) }
+        let (inside, caller) = (inside.clone(), caller.clone());
+        async move { Ok::<_, Infallible>(inside.call(request, caller).await) }
     });
     let mut invoker = Invoker::over(monitor.pool()?.clone(), through);
     let named = |name: &str| name.eq_ignore_ascii_case(REQUEST_ID);
@@ -241,7 +241,7 @@ async fn examples(asked: Asked) -> Result<Examples> {
 }
 
 async fn call(asked: Asked, wanted: Wanted) -> Result<Called> {
-    make(&asked.monitor, wanted).await
+    make(&asked.monitor, None, wanted).await
 }
 
 async fn logs(asked: Asked) -> Result<Paged<Logged>> {

@@ -496,6 +496,7 @@ impl<H: Handlers> Session<H> {
             id: 0,
             service: core.config.service_name.clone(),
             client_id: self.client_id().to_owned(),
+            method: self.0.cx.method().path.trim_start_matches('/').to_owned(),
             session: self.0.id.to_string(),
             node: core.hubs.node.clone(),
             status: status.as_str().to_owned(),

@@ -18,6 +18,9 @@ pub struct Model {
     /// The name the client goes by.
     #[sea_orm(column_type = "String(StringLen::N(64))")]
     pub client_id: String,
+    /// The method it is connected with: `crypto.CryptoStreamingService/ConnectClient`.
+    #[sea_orm(column_type = "String(StringLen::N(300))")]
+    pub method: String,
     /// The session, a UUID of version 7.
     #[sea_orm(column_type = "String(StringLen::N(36))")]
     pub session: String,
@@ -91,6 +94,11 @@ impl Status {
 }
 
 impl Model {
+    /// The full name of the gRPC service it is connected with: `crypto.CryptoStreamingService`.
+    pub fn grpc_service(&self) -> &str {
+        self.method.rsplit_once('/').map_or("", |(service, _)| service)
+    }
+
     /// Whether the client was connected at this moment, as far as its node has said.
     pub fn is_online(&self, now: DateTimeUtc) -> bool {
         self.status == Status::Connected.as_str() && self.valid_until > now

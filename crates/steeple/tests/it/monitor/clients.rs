@@ -1,5 +1,7 @@
 //! Connected clients over HTTP, as the streams have left them in the database.
 
+use serde_json::json;
+
 use super::*;
 use crate::streams::fleet::{Fleet, until};
 
@@ -41,4 +43,61 @@ async fn clients_are_listed_with_what_happened_to_them() {
     for nobody in ["connections/fleet/nobody/", "connections/other/bob/", "connections/fleet/%25/"] {
         ask(nobody).await.problem(404);
     }
+}
+
+#[tokio::test]
+async fn a_command_reaches_its_client_and_the_ack_comes_back() {
+    let fleet = Fleet::open().await;
+    let mut ada = fleet.boat("ada").await;
+    let staff = user(&fleet.house, "staff", true, false).await;
+    let token = token(&fleet.house, staff).await;
+    let address = fleet.house.running.http.unwrap();
+    let path = "/cfg/grpc/connections/fleet/ada/commands/";
+    let lines = format!("content-type: application/json\r\n{token}");
+    let post = async |body: Value| send(address, "POST", path, &lines, &body.to_string()).await;
+    until("ada is on record", async || send(address, "GET", path, &token, "").await.status == 200).await;
+    let known = send(address, "GET", path, &token, "").await.json();
+    assert_eq!(known["service"], "fleet.v1.Fleet");
+    let wanted = json!([
+        { "name": "turn", "example": { "turn": { "degrees": 0 } } },
+        { "name": "halt", "example": { "halt": "" } },
+    ]);
+    assert_eq!(known["commands"], wanted);
+
+    let turn = json!({ "command": { "command_id": "left", "turn": { "degrees": -90 } } });
+    let (answer, told) = tokio::join!(post(turn), async {
+        let told = ada.next().await;
+        ada.answer(&told.command_id, "too shallow").await;
+        told
+    });
+    assert_eq!(told.command_id, "left");
+    let answer = answer.json();
+    let document = send(address, "GET", "/cfg/grpc/openapi.json", &token, "").await.json();
+    let described = &document["paths"]["/connections/{service}/{client}/commands/"]["post"];
+    let described = &described["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(schema::wrong(&document, described, &answer), Vec::<String>::new());
+    assert_eq!((&answer["success"], &answer["method"]), (&true.into(), &"ExecuteCommandSync".into()));
+    assert_eq!(answer["response"], json!({ "command_id": "left", "error": "too shallow" }));
+    // The call is on record with whoever sent the command.
+    let id = answer["request_id"].as_str().unwrap();
+    let rows = format!("/cfg/grpc/monitor/requests/?request_id={id}");
+    let row = async || send(address, "GET", &rows, &token, "").await.json()["results"][0].clone();
+    until("the call is on record", async || row().await["username"] == "staff").await;
+
+    let queued = post(json!({ "command": { "halt": "now" }, "wait": false })).await.json();
+    assert_eq!((&queued["success"], &queued["method"]), (&true.into(), &"SendCommandToClient".into()));
+    ada.next().await;
+    let silent = post(json!({ "command": { "halt": "now" }, "timeout_ms": 50 })).await.json();
+    assert_eq!((&silent["success"], &silent["grpc_status_code"]), (&false.into(), &"DEADLINE_EXCEEDED".into()));
+
+    for wrong in [json!({ "command": { "sink": {} } }), json!({}), json!({ "command": {}, "timeout_ms": 0 }), json!([])]
+    {
+        post(wrong).await.problem(400);
+    }
+    drop(ada);
+    until("ada has left", async || !fleet.hub.is_connected("ada")).await;
+    let gone = post(json!({ "command": { "halt": "now" }, "wait": false })).await.json();
+    assert_eq!(gone["success"], false);
+    assert!(gone["error"].as_str().unwrap().contains("not connected"), "{gone}");
+    send(address, "POST", "/cfg/grpc/connections/fleet/eve/commands/", &lines, r#"{"command":{}}"#).await.problem(404);
 }

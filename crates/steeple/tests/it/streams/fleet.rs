@@ -20,7 +20,7 @@ use tonic::{Request, Status, transport::Channel};
 
 use crate::trial::{
     DESCRIPTORS, House,
-    pb::fleet::v1::{self as v1, Answer, Beat, Do, Say, Tell, fleet_client::FleetClient, say::Payload},
+    pb::fleet::v1::{self as v1, Answer, Beat, Do, Say, Sent, Tell, Wanted, fleet_client::FleetClient, say::Payload},
 };
 
 /// How long a condition may take to come true on the slowest machine.
@@ -154,6 +154,16 @@ struct Service(Hub<Boats>);
 impl v1::Fleet for Service {
     async fn connect(&self, cx: Context, request: Streaming<Say>) -> Result<Replies<Tell>> {
         self.0.connect(cx, request)
+    }
+
+    async fn send_command_to_client(&self, _: Context, Wanted { client_id, command }: Wanted) -> Result<Sent> {
+        let sent = self.0.send(&client_id, command.unwrap_or_default()).await;
+        let error = sent.err().map(|error| error.message().to_owned());
+        Ok(Sent { success: error.is_none(), error: error.unwrap_or_default() })
+    }
+
+    async fn execute_command_sync(&self, cx: Context, Wanted { client_id, command }: Wanted) -> Result<Answer> {
+        self.0.execute(&client_id, command.unwrap_or_default(), cx.remaining()).await
     }
 }
 
