@@ -15,6 +15,7 @@ mod load;
 mod problem;
 mod read;
 mod secret;
+mod sections;
 mod settings;
 mod tree;
 mod typed;
