@@ -6,6 +6,7 @@
 //!
 //! Must never: make a status itself; a method's error leaves as `Err`.
 
+mod codec;
 mod read_only;
 
 use std::{borrow::Cow, fmt, future::Future, sync::Arc};
@@ -13,9 +14,9 @@ use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 use http::HeaderMap;
 use prost::Message;
 use tonic::{Status, body::Body, codec::EnabledCompressionEncodings, metadata::MetadataMap, server::Grpc};
-use tonic_prost::ProstCodec;
 use tower::service_fn;
 
+use self::codec::Protobuf;
 pub use self::read_only::ReadOnlyService;
 
 use crate::{
@@ -40,12 +41,12 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    fn grpc<Req, Res>(self) -> Grpc<ProstCodec<Res, Req>>
+    fn grpc<Req, Res>(self) -> Grpc<Protobuf<Res, Req>>
     where
         Req: Message + Default + 'static,
         Res: Message + Default + 'static,
     {
-        Grpc::new(ProstCodec::default())
+        Grpc::new(Protobuf::new())
             .apply_compression_config(self.compression, self.compression)
             .apply_max_message_size_config(Some(self.max_receive), None)
     }

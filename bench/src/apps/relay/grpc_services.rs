@@ -70,12 +70,13 @@ pub struct RelayService {
 }
 
 impl RelayService {
-    /// With the defaults of every streaming service.
+    /// With the defaults of every streaming service, but for pings, which a crowd is to have seen when it is measured.
     ///
     /// # Errors
     /// None that a default causes.
     pub fn new(setup: &Setup) -> Result<Self> {
-        Ok(Self { hub: setup.hub(StreamingConfig::of("relay"), Clients)? })
+        let config = StreamingConfig { ping_interval: Duration::from_secs(10), ..StreamingConfig::of("relay") };
+        Ok(Self { hub: setup.hub(config, Clients)? })
     }
 
     fn command(order: &mut Order) -> Down {

@@ -39,5 +39,5 @@ pub use log::{RequestLog, RequestLogRow};
 pub use metrics::Metrics;
 pub use migrations::migrations;
 pub use recorder::{Finished, Recorder};
-pub(crate) use row::code_name;
+pub(crate) use row::{clean, code_name};
 pub use running::Slot;

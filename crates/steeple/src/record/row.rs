@@ -135,7 +135,7 @@ fn user_agent(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// PostgreSQL refuses NUL in text, and SQLite's tools stop at it.
-fn clean(text: &str) -> Cow<'_, str> {
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if text.as_bytes().contains(&0) { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 

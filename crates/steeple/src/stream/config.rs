@@ -106,6 +106,9 @@ pub struct StreamingConfig {
     /// How long a client that left may take to be back before it counts as offline. Default 5 s.
     #[serde(with = "humantime_serde")]
     pub client_disconnect_grace: Duration,
+    /// Largest message a client may send, in bytes; a larger one ends its session with RESOURCE_EXHAUSTED. The server's
+    /// `max_receive_message_bytes` holds as well. Default 256 KiB.
+    pub max_message_bytes: usize,
     /// Commands that may wait for one client to read them; a full queue refuses with RESOURCE_EXHAUSTED. Default 1,000.
     pub queue_size: usize,
     /// Commands of one client that may be waited for at once. Default 100.
@@ -137,6 +140,7 @@ impl Default for StreamingConfig {
             enable_ping: true,
             ping_interval: Duration::from_secs(60),
             client_disconnect_grace: Duration::from_secs(5),
+            max_message_bytes: 256 * 1024,
             queue_size: 1_000,
             max_commands_in_flight: 100,
             command_timeout: Duration::from_secs(15),
@@ -172,8 +176,8 @@ impl StreamingConfig {
             format!("{key} must be longer than 0s")
         } else if self.heartbeat_timeout < self.heartbeat_interval {
             "heartbeat_timeout must be at least heartbeat_interval".to_owned()
-        } else if self.queue_size == 0 || self.max_commands_in_flight == 0 {
-            "queue_size and max_commands_in_flight must be above 0".to_owned()
+        } else if self.queue_size == 0 || self.max_commands_in_flight == 0 || self.max_message_bytes == 0 {
+            "queue_size, max_commands_in_flight and max_message_bytes must be above 0".to_owned()
         } else {
             return Ok(());
         };

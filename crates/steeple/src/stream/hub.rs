@@ -248,12 +248,12 @@ impl<H: Handlers> Erased for Core<H> {
 }
 
 /// The id of a command; it gets one if it has none.
-pub(super) fn stamped<P: Protocol>(command: &mut P::Command) -> String {
+pub(super) fn stamped<P: Protocol>(command: &mut P::Command) -> Arc<str> {
     let id = P::command_id(command);
     if id.is_empty() {
         *id = uuid::Uuid::new_v4().to_string();
     }
-    id.clone()
+    id.as_str().into()
 }
 
 impl<H: Handlers> Clone for Hub<H> {

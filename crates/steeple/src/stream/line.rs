@@ -17,7 +17,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::Notify;
 
-use super::Cause;
+use super::{Cause, session::Stay};
 use crate::error::{Error, Result};
 
 /// A queue this long keeps its room when it has run empty; a longer one gives it back.
@@ -57,6 +57,10 @@ struct Queue<C> {
     /// Since when the oldest command waits without the reader having taken any.
     stalled: Option<Instant>,
     end: Option<End>,
+    /// The reader's share of the node's limits; given back when it goes.
+    stay: Option<Arc<Stay>>,
+    /// The reader has gone.
+    unread: bool,
 }
 
 struct End {
@@ -84,12 +88,22 @@ impl<C> Line<C> {
             reader: None,
             stalled: None,
             end: None,
+            stay: None,
+            unread: false,
         };
         Arc::new(Self { queue: Mutex::new(queue), news: Notify::new() })
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<C>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps this until the reader goes.
+    pub fn keep(&self, stay: Arc<Stay>) {
+        let mut queue = self.queue();
+        if !queue.unread {
+            queue.stay = Some(stay);
+        }
     }
 
     /// Queues a command, to be read before it expires.
@@ -239,6 +253,12 @@ impl<C> Stream for Outbound<C> {
 impl<C> Drop for Outbound<C> {
     fn drop(&mut self) {
         self.0.close(Cause::Cancelled, None);
+        let mut queue = self.0.queue();
+        queue.unread = true;
+        let stay = queue.stay.take();
+        drop(queue);
+        // Outside: it takes locks of its own.
+        drop(stay);
     }
 }
 

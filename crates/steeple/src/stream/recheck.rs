@@ -132,6 +132,10 @@ fn lost(then: &User, now: &User) -> bool {
     if now.is_superuser {
         return false;
     }
+    // Nothing has changed: the cache still has the same user.
+    if std::ptr::eq(then, now) {
+        return false;
+    }
     then.is_superuser || (then.is_staff && !now.is_staff) || !then.permissions.is_subset(&now.permissions)
 }
 

@@ -57,6 +57,18 @@ pub(super) fn taken_back(command_id: &str) -> Error {
         .reason("TAKEN_BACK", DOMAIN)
 }
 
+/// A hook that a session waits for did not return within the heartbeat timeout.
+pub(super) fn overdue(hook: &'static str) -> Error {
+    Error::unavailable("the service took too long to take this client, connect again")
+        .because(format!("the hook {hook} did not return in time"))
+        .retry_after(Duration::from_secs(1))
+}
+
+pub(super) fn too_large(size: usize, most: usize) -> Error {
+    Error::resource_exhausted(format!("the message of {size} bytes is larger than the {most} bytes a client may send"))
+        .reason("MESSAGE_TOO_LARGE", DOMAIN)
+}
+
 pub(super) fn left(client_id: &str) -> Error {
     Fault::Left.of(client_id)
 }

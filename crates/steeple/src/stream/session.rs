@@ -24,7 +24,7 @@ use crate::{
     clock::{self, Time},
     context::Settled,
     error::{Error, Result},
-    record::shortened,
+    record::{clean, shortened},
 };
 
 /// Longest version that is kept, in bytes.
@@ -55,16 +55,24 @@ pub(super) struct Inner<H: Handlers> {
     notes: Mutex<Notes>,
     /// Whether the service was told that the client has connected.
     greeted: AtomicBool,
+    /// Whether a ping waits for its ack.
+    pinged: AtomicBool,
     /// Given back when the session is over, and not only when nobody knows it any more.
     held: Mutex<Option<Held>>,
 }
 
-/// What a session has of its node.
+/// What a session has of its node, until it is over.
 struct Held {
-    _place: Place,
-    _settled: Settled,
+    _stay: Arc<Stay>,
     /// Where other nodes find it.
     registration: Option<Arc<Registration>>,
+}
+
+/// Its share of the limits: kept also by what the client reads, since a client that never reads keeps its call after its
+/// session has ended.
+pub(super) struct Stay {
+    _place: Place,
+    _settled: Settled,
 }
 
 /// What is rarely touched.
@@ -74,7 +82,7 @@ struct Notes {
     labels: BTreeSet<String>,
     last_error: Option<String>,
     /// The ping that waits for its ack.
-    ping: Option<(String, Instant)>,
+    ping: Option<(Arc<str>, Instant)>,
 }
 
 /// What a new session is made of.
@@ -100,7 +108,9 @@ impl<H: Handlers> Session<H> {
         let Parts { core, client_id, cx, line, resumed, after, place } = parts;
         let now = clock::now();
         let connected_at = after.map_or(now, |after| now.max(after + chrono::TimeDelta::microseconds(1)));
-        let held = Held { _place: place, _settled: cx.settle(), registration: None };
+        let stay = Arc::new(Stay { _place: place, _settled: cx.settle() });
+        line.keep(stay.clone());
+        let held = Held { _stay: stay, registration: None };
         Self(Arc::new(Inner {
             id: Uuid::now_v7(),
             acks: Acks::new(core.config.max_commands_in_flight),
@@ -118,6 +128,7 @@ impl<H: Handlers> Session<H> {
             errors: AtomicU64::new(0),
             notes: Mutex::default(),
             greeted: AtomicBool::new(false),
+            pinged: AtomicBool::new(false),
             held: Mutex::new(Some(held)),
         }))
     }
@@ -198,7 +209,7 @@ impl<H: Handlers> Session<H> {
 
     /// What the client says of its version, for rows and pages; longer ones are cut.
     pub fn set_version(&self, version: &str) {
-        shortened(version, VERSION_LIMIT).clone_into(&mut self.notes().version);
+        self.notes().version = clean(shortened(version, VERSION_LIMIT)).into_owned();
     }
 
     /// Adds a label: [`To::Label`](super::To) reaches every session that has it, from other nodes a moment later.
@@ -207,8 +218,9 @@ impl<H: Handlers> Session<H> {
     /// INVALID_ARGUMENT for one that is empty or longer than 64 bytes, RESOURCE_EXHAUSTED for more than [`MOST_LABELS`].
     pub fn join(&self, label: impl Into<String>) -> Result<()> {
         let label = label.into();
-        let registration = self.registration();
+        // First the lock, then the look: see `registered`.
         let mut notes = self.notes();
+        let registration = self.registration();
         if notes.labels.len() >= MOST_LABELS && !notes.labels.contains(&label) {
             return Err(Error::resource_exhausted(format!("a session has {MOST_LABELS} labels at most")));
         }

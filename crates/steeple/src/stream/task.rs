@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::{
     Cause, DuplicatePolicy, Handlers, Incoming, Session, Streaming,
-    ack::Resolved,
+    ack::Expected,
     caught::Caught,
     hub::Core,
     line::{Line, News},
@@ -28,11 +28,14 @@ use crate::{
     Code, Context,
     bus::Registration,
     error::{DOMAIN, Error, Result},
+    record::shortened,
 };
 
 /// Messages that may wait for the handler before them; then the client has to wait.
 const BACKLOG: usize = 64;
-/// How long a hook may take at the end of a session.
+/// How long a new stream has for its first message, at most: until then it counts as a call, and nobody's.
+const FIRST_WORDS: Duration = Duration::from_secs(20);
+/// How long a hook may take at the end of a session, and what the client said before it.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -47,7 +50,8 @@ pub(super) async fn run<H: Handlers>(
     let first = tokio::select! {
         biased;
         _ = line.over() => return,
-        first = enter(&core, &cx, &mut messages, &line) => first,
+        // Boxed, as all that comes before and after the long middle: a session's task is as large as its largest part.
+        first = Box::pin(Caught::new(enter(&core, &cx, &mut messages, &line))) => first,
         () = core.hubs.drains() => {
             return line.close(Cause::Drained, Cause::Drained.status(core.hubs.spread()));
         }
@@ -60,11 +64,11 @@ pub(super) async fn run<H: Handlers>(
     // Whatever happens from here on, the name is given back.
     let leaving = Leaving(&session);
     begin(&session);
-    let registration = register(&session).await;
-    let cause = Talk::new(session.clone(), messages, registration).run(first).await;
+    let registration = Box::pin(register(&session)).await;
+    let (cause, unhandled) = Talk::new(session.clone(), messages, registration).run(first).await;
     session.close(cause);
     let back = leaving.now();
-    end(&session, back).await;
+    Box::pin(end(&session, back, unhandled)).await;
 }
 
 /// The first message: who is it, and may it?
@@ -74,7 +78,7 @@ async fn enter<H: Handlers>(
     messages: &mut Streaming<H::Message>,
     line: &Arc<Line<H::Command>>,
 ) -> Result<(Session<H>, H::Message)> {
-    let patience = core.config.heartbeat_timeout;
+    let patience = core.config.heartbeat_timeout.min(FIRST_WORDS);
     let first = timeout(patience, messages.next()).await.map_err(|_| {
         let seconds = patience.as_secs_f64();
         Error::deadline_exceeded(format!("no first message came within {seconds} s")).reason("NO_MESSAGE", DOMAIN)
@@ -83,7 +87,8 @@ async fn enter<H: Handlers>(
     let client_id = H::client_id(&first);
     refused::unfit(client_id)?;
     if !cx.check_superuser() {
-        Caught::new(core.handlers.admit(cx, client_id)).await?;
+        let admitted = timeout(core.config.heartbeat_timeout, core.handlers.admit(cx, client_id)).await;
+        admitted.map_err(|_| refused::overdue("admit"))??;
     }
     if core.config.duplicate_policy == DuplicatePolicy::Refuse && core.remote.is_elsewhere(client_id).await? {
         return Err(refused::connected(client_id));
@@ -120,7 +125,7 @@ async fn register<H: Handlers>(session: &Session<H>) -> Option<Arc<Registration>
     match served {
         Ok(registration) => {
             let registration = Arc::new(registration);
-            session.registered(registration.clone());
+            session.registered(&registration);
             Some(registration)
         }
         // In the same moment it has connected elsewhere, and that session is the newer.
@@ -144,9 +149,10 @@ impl<H: Handlers> Leaving<'_, H> {
         session.close(Cause::Shutdown);
         let cause = session.ended().unwrap_or(Cause::Shutdown);
         let grace = cause.has_grace() && !core.config.client_disconnect_grace.is_zero() && !core.hubs.is_draining();
-        let back = core.registry.give_back(session, grace);
         session.0.acks.end();
+        // The place before the name: whoever finds the name free may connect at once.
         session.release();
+        let back = core.registry.give_back(session, grace);
         core.counts.sessions.decrement(1.0);
         core.counts.ended(cause).increment(1);
         back
@@ -166,16 +172,17 @@ impl<H: Handlers> Drop for Leaving<'_, H> {
 }
 
 /// What is left to do when nobody can find the session any more: rows, hooks, the grace.
-async fn end<H: Handlers>(session: &Session<H>, back: Option<Arc<tokio::sync::Notify>>) {
+async fn end<H: Handlers>(session: &Session<H>, back: Option<Arc<tokio::sync::Notify>>, unhandled: usize) {
     let core = &session.0.core;
     let cause = session.ended().unwrap_or(Cause::Shutdown);
     let status = if back.is_some() { Status::Reconnecting } else { Status::Disconnected };
     let (waiting, sent) = (session.commands_waiting(), session.commands_sent());
-    session.happened(
-        EventKind::Disconnected,
-        Some(cause),
-        Some(format!("{} messages received, {sent} commands sent, {waiting} left", session.messages_received())),
-    );
+    let received = session.messages_received();
+    let mut detail = format!("{received} messages received, {sent} commands sent, {waiting} left");
+    if unhandled > 0 {
+        detail.push_str(&format!(", {unhandled} messages not handled"));
+    }
+    session.happened(EventKind::Disconnected, Some(cause), Some(detail));
     session.expired(session.0.line.expired());
     core.hubs.ledger.row(session.row(status));
     if session.is_greeted() {
@@ -193,6 +200,10 @@ async fn end<H: Handlers>(session: &Session<H>, back: Option<Arc<tokio::sync::No
         core.hubs.ledger.row(session.row(Status::Disconnected));
     }
     if core.hubs.is_draining() || cause == Cause::Replaced {
+        return;
+    }
+    // Back, on another node.
+    if core.remote.is_elsewhere(session.client_id()).await.unwrap_or(false) {
         return;
     }
     session.happened(EventKind::Offline, Some(cause), None);
@@ -248,19 +259,42 @@ impl<H: Handlers> Talk<H> {
         Self { session, messages, registration, open: true, work: None, backlog, next_ping, sequence: 0 }
     }
 
-    async fn run(mut self, first: H::Message) -> Cause {
+    /// Gives the cause of the end, and how many messages were not handled for it.
+    async fn run(mut self, first: H::Message) -> (Cause, usize) {
+        let cause = self.talk(first).await;
+        // Not the client's doing: what it has said counts, also to a client that will be back on another node.
+        if matches!(cause, Cause::Drained | Cause::Shutdown | Cause::Ended) && self.work.is_some() {
+            // No ack can come any more for whoever waits in there.
+            self.session.0.acks.end();
+            let _ = timeout(LAST_WORDS, self.work_off()).await;
+        }
+        (cause, self.backlog.len() + usize::from(self.work.is_some()))
+    }
+
+    /// Handles what has come, and reads no more.
+    async fn work_off(&mut self) {
+        while let Some(work) = &mut self.work {
+            work.await;
+            self.work = None;
+            self.work_on();
+        }
+    }
+
+    async fn talk(&mut self, first: H::Message) -> Cause {
         let line = self.session.0.line.clone();
         let session = self.session.clone();
-        let connected = async {
+        let connected = Box::pin(async {
             session.greet();
-            match Caught::new(session.0.core.handlers.connected(&session)).await {
+            let patience = session.0.core.config.heartbeat_timeout;
+            let told = timeout(patience, Caught::new(session.0.core.handlers.connected(&session))).await;
+            match told.unwrap_or_else(|_| Err(refused::overdue("connected"))) {
                 Ok(()) => None,
                 Err(error) => {
                     line.close(Cause::Refused, Some(error));
                     Some(Cause::Refused)
                 }
             }
-        };
+        });
         let refused = tokio::select! {
             biased;
             cause = line.over() => Some(cause),
@@ -344,6 +378,11 @@ impl<H: Handlers> Talk<H> {
             session.0.line.close(Cause::Refused, Some(error));
             return Err(Cause::Refused);
         }
+        let (size, most) = (message.encoded_len(), session.0.core.config.max_message_bytes);
+        if size > most {
+            session.0.line.close(Cause::Refused, Some(refused::too_large(size, most)));
+            return Err(Cause::Refused);
+        }
         let publisher = session.0.core.publisher.as_ref().filter(|publisher| publisher.messages);
         let copy = publisher.map(|_| message.encode_to_vec());
         match H::read(message) {
@@ -369,26 +408,29 @@ impl<H: Handlers> Talk<H> {
 
     fn acknowledged(&mut self, ack: H::Ack, copy: Option<Vec<u8>>) {
         let (session, counts) = (&self.session, &self.session.0.core.counts);
-        let id = H::ack_id(&ack).to_owned();
-        if session.ponged(&id) {
+        let id = H::ack_id(&ack);
+        if session.ponged(id) {
             return counts.acked.increment(1);
         }
         self.publish(copy);
-        match session.0.acks.resolve(&id, ack) {
-            Resolved::Delivered => counts.acked.increment(1),
-            Resolved::Unawaited(ack) => {
+        let (ack, by) = match session.0.acks.take(id) {
+            Expected::Awaited(sender) => match sender.send(ack) {
+                Ok(()) => return counts.acked.increment(1),
+                // Whoever waited gave up in this very moment.
+                Err(ack) => (ack, Duration::ZERO),
+            },
+            Expected::Unawaited => {
                 counts.unawaited.increment(1);
-                self.later(Job::Unawaited(ack, false));
+                return self.later(Job::Unawaited(ack, false));
             }
-            Resolved::Late(ack, by) => {
-                counts.late.increment(1);
-                let outcome = H::ack_error(&ack).map_or_else(|| "done".to_owned(), |error| format!("failed: {error}"));
-                let detail = format!("command {id}: {outcome}, {} ms late", by.as_millis());
-                session.happened(EventKind::LateAck, None, Some(crate::record::shortened(&detail, 1_000).to_owned()));
-                self.later(Job::Unawaited(ack, true));
-            }
-            Resolved::Unknown => counts.unknown.increment(1),
-        }
+            Expected::Late(by) => (ack, by),
+            Expected::Unknown => return counts.unknown.increment(1),
+        };
+        counts.late.increment(1);
+        let outcome = H::ack_error(&ack).map_or_else(|| "done".to_owned(), |error| format!("failed: {error}"));
+        let detail = format!("command {}: {outcome}, {} ms late", H::ack_id(&ack), by.as_millis());
+        session.happened(EventKind::LateAck, None, Some(shortened(&detail, 1_000).to_owned()));
+        self.later(Job::Unawaited(ack, true));
     }
 
     fn later(&mut self, job: Job<H>) {

@@ -34,7 +34,7 @@ impl<H: Handlers> Session<H> {
     ///
     /// # Errors
     /// RESOURCE_EXHAUSTED (QUEUE_FULL) when the client does not read as fast as it is sent to, FAILED_PRECONDITION
-    /// (CLIENT_NOT_CONNECTED) when it has left.
+    /// (CLIENT_NOT_CONNECTED) when it has left, ALREADY_EXISTS for an id whose ack somebody waits for.
     pub fn send(&self, command: H::Command) -> Result<()> {
         self.queue(command, self.0.core.config.command_timeout)
     }
@@ -42,7 +42,7 @@ impl<H: Handlers> Session<H> {
     /// The same, to be read `within` this time.
     fn queue(&self, mut command: H::Command, within: Duration) -> Result<()> {
         let id = stamped::<H>(&mut command);
-        self.0.acks.remember(&id);
+        self.0.acks.remember(&id).map_err(|why| self.unexpected(why, &id))?;
         self.push(command, Some(Instant::now() + within)).inspect_err(|_| self.0.acks.forget(&id))
     }
 
@@ -53,7 +53,7 @@ impl<H: Handlers> Session<H> {
     /// # Errors
     /// As [`Session::send`]; DEADLINE_EXCEEDED when no ack came in time (CLIENT_SILENT: it may have been done; NOT_READ: it was
     /// not), ABORTED (CLIENT_LEFT: it may have been done) when the client left meanwhile, RESOURCE_EXHAUSTED (TOO_MANY_COMMANDS) beyond
-    /// `max_commands_in_flight`, ALREADY_EXISTS for an id that is waited for already.
+    /// `max_commands_in_flight`, ALREADY_EXISTS for an id that is waited for, or was sent and is not acknowledged.
     pub async fn execute(&self, command: H::Command, deadline: Duration) -> Result<H::Ack> {
         self.begin(command)?.within(deadline).await
     }
@@ -61,19 +61,23 @@ impl<H: Handlers> Session<H> {
     /// Queues a command that somebody is about to wait for.
     fn begin(&self, mut command: H::Command) -> Result<Begun<H>> {
         let id = stamped::<H>(&mut command);
-        let waiting = self.0.acks.expect(&id).map_err(|why| match why {
-            ack::Refused::Many => {
-                refused::too_many_commands(self.client_id(), self.0.core.config.max_commands_in_flight)
-            }
-            ack::Refused::Twice => Error::already_exists("command", &id),
-            ack::Refused::Over => refused::not_connected(self.client_id()),
-        })?;
+        let waiting = self.0.acks.expect(&id).map_err(|why| self.unexpected(why, &id))?;
         match self.push(command, None) {
             Ok(()) => Ok(Begun { session: self.clone(), id, waiting: Some(waiting) }),
             Err(error) => {
                 waiting.forget();
                 Err(error)
             }
+        }
+    }
+
+    fn unexpected(&self, why: ack::Refused, id: &str) -> Error {
+        match why {
+            ack::Refused::Many => {
+                refused::too_many_commands(self.client_id(), self.0.core.config.max_commands_in_flight)
+            }
+            ack::Refused::Twice => Error::already_exists("command", id),
+            ack::Refused::Over => refused::not_connected(self.client_id()),
         }
     }
 
@@ -172,7 +176,7 @@ impl<H: Handlers> Session<H> {
 /// A command that somebody waits for. Dropped while the client has not read it, it is taken back.
 struct Begun<H: Handlers> {
     session: Session<H>,
-    id: String,
+    id: Arc<str>,
     /// `None` when there is nothing to wait for any more.
     waiting: Option<Waiting<H::Ack>>,
 }
@@ -180,27 +184,36 @@ struct Begun<H: Handlers> {
 impl<H: Handlers> Begun<H> {
     async fn within(mut self, deadline: Duration) -> Result<H::Ack> {
         let answer = match &mut self.waiting {
-            Some(waiting) => tokio::time::timeout(deadline, waiting).await,
-            None => Ok(None),
+            Some(waiting) => match tokio::time::timeout(deadline, &mut *waiting).await {
+                Ok(answer) => Some(answer),
+                Err(_) => waiting.at_last().map(Some),
+            },
+            None => Some(None),
         };
-        let session = self.session.clone();
-        if let Ok(ack) = answer {
-            self.waiting = None;
+        let session = &self.session;
+        let Some(ack) = answer else { return Err(self.out_of_time(deadline)) };
+        let gone = || {
             let over = session.ended().is_some() || session.0.acks.is_over();
-            ack.ok_or_else(|| if over { refused::left(session.client_id()) } else { refused::taken_back(&self.id) })
-        } else {
-            session.0.core.counts.timed_out.increment(1);
-            let seconds = deadline.as_secs_f64();
-            let detail = format!("command {}: no ack within {seconds} s", self.id);
-            session.happened(EventKind::CommandTimeout, None, Some(detail));
-            let error = if self.take_back() { refused::not_read } else { refused::silent };
-            Err(error(session.client_id()))
-        }
+            if over { refused::left(session.client_id()) } else { refused::taken_back(&self.id) }
+        };
+        let answer = ack.ok_or_else(gone);
+        self.waiting = None;
+        answer
+    }
+
+    /// No ack has come: the command is taken back, if the client has not read it.
+    fn out_of_time(&mut self, deadline: Duration) -> Error {
+        let session = self.session.clone();
+        session.0.core.counts.timed_out.increment(1);
+        let detail = format!("command {}: no ack within {} s", self.id, deadline.as_secs_f64());
+        session.happened(EventKind::CommandTimeout, None, Some(detail));
+        let error = if self.take_back() { refused::not_read } else { refused::silent };
+        error(session.client_id())
     }
 
     fn take_back(&mut self) -> bool {
         let Some(waiting) = self.waiting.take() else { return false };
-        let taken = self.session.0.line.take_back(|command| *H::command_id(command) == self.id);
+        let taken = self.session.0.line.take_back(|command| **H::command_id(command) == *self.id);
         if taken {
             waiting.forget();
         }

@@ -12,7 +12,7 @@ use crate::{
     bus::Registration,
     clock,
     error::Error,
-    record::shortened,
+    record::{clean, shortened},
     stream::{
         Cause, Handlers,
         hub::stamped,
@@ -25,9 +25,14 @@ const ERROR_LIMIT: usize = 1_000;
 
 impl<H: Handlers> Session<H> {
     /// Other nodes find it now.
-    pub(in crate::stream) fn registered(&self, registration: Arc<Registration>) {
+    pub(in crate::stream) fn registered(&self, registration: &Arc<Registration>) {
         if let Some(held) = &mut *self.0.held.lock().unwrap_or_else(PoisonError::into_inner) {
-            held.registration = Some(registration);
+            held.registration = Some(registration.clone());
+        }
+        // Labels that it got while it was being registered. Whoever adds one holds the same lock.
+        for label in &self.notes().labels {
+            // Fit for it was looked at when it was noted.
+            let _ = registration.join(label);
         }
     }
 
@@ -76,15 +81,21 @@ impl<H: Handlers> Session<H> {
         let mut command = H::ping(sequence);
         let id = stamped::<H>(&mut command);
         self.notes().ping = Some((id, Instant::now()));
+        self.0.pinged.store(true, Relaxed);
         // Full or over: whoever judges the line sees that by itself.
         let _ = self.0.line.push(command, None);
     }
 
     /// Whether this is the ack of the last ping; then the round trip is known.
     pub(in crate::stream) fn ponged(&self, id: &str) -> bool {
+        // Most acks come while no ping is out.
+        if !self.0.pinged.load(Relaxed) {
+            return false;
+        }
         let mut notes = self.notes();
-        let Some((_, sent)) = notes.ping.take_if(|(ping, _)| ping == id) else { return false };
+        let Some((_, sent)) = notes.ping.take_if(|(ping, _)| **ping == *id) else { return false };
         drop(notes);
+        self.0.pinged.store(false, Relaxed);
         self.0.round_trip.store(sent.elapsed().as_micros() as u64, Relaxed);
         true
     }
@@ -99,7 +110,7 @@ impl<H: Handlers> Session<H> {
         } else {
             tracing::debug!(client, what, error, "a handler failed");
         }
-        self.notes().last_error = Some(shortened(&format!("{what}: {error}"), ERROR_LIMIT).to_owned());
+        self.notes().last_error = Some(clean(shortened(&format!("{what}: {error}"), ERROR_LIMIT)).into_owned());
     }
 
     /// Gives back its share of the limits.
@@ -118,7 +129,8 @@ impl<H: Handlers> Session<H> {
             node: core.hubs.node.clone(),
             kind: kind.as_str().to_owned(),
             cause: cause.map(|cause| cause.as_str().to_owned()),
-            detail,
+            // It may quote what a client or a caller sent.
+            detail: detail.map(|detail| clean(&detail).into_owned()),
             created_at: clock::now(),
         });
     }

@@ -169,6 +169,8 @@ async fn commands_in_flight_are_limited_and_their_ids_are_their_own() {
     until("two are in flight", async || session.commands_in_flight() == 2).await;
     let twice = call("1").await.unwrap().unwrap_err();
     assert_eq!(twice.code(), Code::AlreadyExists);
+    let sent = fleet.hub.send("ada", Tell { command_id: "1".into(), ..Tell::default() }).await.unwrap_err();
+    assert_eq!(sent.code(), Code::AlreadyExists, "its ack would be taken for the other's");
     let third = call("3").await.unwrap().unwrap_err();
     assert_eq!((third.code(), reason(&third)), (Code::ResourceExhausted, "TOO_MANY_COMMANDS".into()));
     for _ in 0..2 {

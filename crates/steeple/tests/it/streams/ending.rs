@@ -42,6 +42,21 @@ async fn a_drain_tells_every_client_to_connect_again() {
 }
 
 #[tokio::test]
+async fn what_a_client_had_said_is_handled_before_the_server_stops() {
+    let fleet = Fleet::open().await;
+    let boat = fleet.boat("ada").await;
+    boat.ask(Do { text: "one".into(), wait: 300, ..Do::default() }).await;
+    boat.ask(Do { text: "two".into(), ..Do::default() }).await;
+    let session = fleet.hub.session("ada").unwrap();
+    super::fleet::until("both have come", async || session.messages_received() == 3).await;
+    let hub = fleet.hub.clone();
+    fleet.house.close().await;
+    let notes = hub.handlers().notes();
+    assert!(notes.contains(&"did ada one".to_owned()) && notes.contains(&"did ada two".to_owned()), "{notes:?}");
+    assert_eq!(notes.last().unwrap(), "disconnected ada drained");
+}
+
+#[tokio::test]
 async fn a_server_that_is_dropped_lets_go_of_its_clients() {
     let fleet = Fleet::open().await;
     let mut boat = fleet.boat("ada").await;

@@ -75,6 +75,30 @@ async fn what_is_no_message_or_too_large_a_one_ends_the_stream() {
 }
 
 #[tokio::test]
+async fn a_client_may_say_less_at_once_than_a_caller_may_send() {
+    let fleet = Fleet::with(StreamingConfig { max_message_bytes: 1_000, ..streaming() }, |_| ()).await;
+    let mut boat = fleet.boat("ada").await;
+    boat.ask(Do { text: "x".repeat(900), ..Do::default() }).await;
+    boat.ask(Do { text: "x".repeat(1_000), ..Do::default() }).await;
+    let status = boat.end().await;
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert_eq!(status.get_details_error_info().unwrap().reason, "MESSAGE_TOO_LARGE");
+    fleet.nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_service_that_takes_for_ever_to_take_a_client_gives_its_name_back() {
+    let fleet = Fleet::with(quick(Duration::from_millis(200)), |_| ()).await;
+    for name in ["admit hangs", "connected hangs"] {
+        let mut boat = Boat::open(fleet.channel().await, beat(name)).await.unwrap();
+        let status = boat.end().await;
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        assert!(status.get_details_retry_info().is_some());
+        fleet.nothing_left().await;
+    }
+}
+
+#[tokio::test]
 async fn a_handler_that_fails_or_panics_does_not_end_the_session() {
     let fleet = Fleet::open().await;
     let boat = fleet.boat("ada").await;
@@ -124,7 +148,7 @@ async fn a_last_word_of_the_service_that_hangs_holds_up_nobody_else() {
 async fn a_client_that_never_reads_delays_nobody_and_is_ended() {
     let patience = Duration::from_millis(500);
     let config = StreamingConfig { queue_size: 50, ..quick(patience) };
-    let fleet = Fleet::with(config, |_| ()).await;
+    let fleet = Fleet::with(config, |config| config.streams.max_sessions = 2).await;
     let slow = fleet.boat("slow").await;
     let mut quick = fleet.boat("quick").await;
     let session = fleet.hub.session("slow").unwrap();
@@ -153,11 +177,20 @@ async fn a_client_that_never_reads_delays_nobody_and_is_ended() {
     assert_eq!(session.ended(), Some(Cause::Slow));
     fleet.noted("disconnected slow slow").await;
     assert_eq!(fleet.hub.len(), 1);
+    // Its call is still there, unread: so is its share of the limits.
+    let third = async || Boat::open(fleet.channel().await, beat("third")).await.unwrap();
+    let status = third().await.end().await;
+    assert_eq!(status.get_details_error_info().unwrap().reason, "TOO_MANY_SESSIONS");
     // When it reads after all, this is what it finds.
     let mut slow = slow;
     let status = slow.end().await;
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert_eq!(status.get_details_error_info().unwrap().reason, "SLOW");
+    until("its place is free", async || {
+        let _third = third().await;
+        tokio::time::timeout(Duration::from_millis(100), fleet.connected("third")).await.is_ok()
+    })
+    .await;
     drop((slow, quick));
     fleet.nothing_left().await;
 }

@@ -87,6 +87,9 @@ impl Handlers for Boats {
 
     async fn admit(&self, cx: &Context, client_id: &str) -> Result<()> {
         assert!(client_id != "admit panics", "told to panic");
+        if client_id == "admit hangs" {
+            std::future::pending::<()>().await;
+        }
         match cx.metadata("x-may-be") {
             Some(name) if name != client_id => Err(Error::permission_denied(format!("you are {name}"))),
             _ => Ok(()),
@@ -97,6 +100,9 @@ impl Handlers for Boats {
         let client = session.client_id();
         let word = if session.is_resumed() { "back" } else { "connected" };
         self.note(format!("{word} {client}"));
+        if client == "connected hangs" {
+            std::future::pending::<()>().await;
+        }
         if client == "refused later" {
             return Err(Error::failed_precondition("not today"));
         }

@@ -158,6 +158,27 @@ on_every_database! {
         running.stop().await;
     }
 
+    async fn what_a_client_says_is_written_whatever_it_says(database: Database) {
+        let (running, hub, _folder) = node(&database, streaming()).await;
+        let db = running.db().clone();
+        let mut boat = boat(&running, "ada").await;
+        until("it is connected", async || hub.is_connected("ada")).await;
+        // No text of PostgreSQL has a NUL.
+        boat.ask(Do { text: "2.7\0.1".into(), fail: true, ..Do::default() }).await;
+        let command = Tell { command_id: "slow\0".into(), ..Tell::default() };
+        hub.execute("ada", command, Some(Duration::from_millis(30))).await.unwrap_err();
+        boat.next().await;
+        boat.answer("slow\0", "\0").await;
+        row(&db, "ada", |row| row.version == "2.7\u{fffd}.1").await;
+        until("the ack is on record", async || {
+            let events = Connections::events(&db, "fleet", "ada", 10).await.unwrap();
+            events.iter().any(|event| event.kind == EventKind::LateAck.as_str())
+        })
+        .await;
+        drop(boat);
+        running.stop().await;
+    }
+
     async fn a_burst_of_clients_is_written_whole(database: Database) {
         let (running, hub, _folder) = node(&database, streaming()).await;
         let db = running.db().clone();

@@ -170,6 +170,21 @@ async fn a_client_that_connects_elsewhere_is_found_there_and_its_old_session_end
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_comes_back_to_another_node_within_its_grace_was_never_offline() {
+    let Some(bus) = shared() else { return };
+    let patient = StreamingConfig { client_disconnect_grace: Duration::from_millis(500), ..streaming() };
+    let one = Fleet::with(patient.clone(), |config| config.bus = bus.clone()).await;
+    let other = Fleet::with(patient, |config| config.bus = bus.clone()).await;
+    drop(boat(&one, "ada").await);
+    one.noted("disconnected ada cancelled").await;
+    let back = boat(&other, "ada").await;
+    one.nothing_left().await;
+    assert!(!one.notes().iter().any(|note| note.starts_with("offline")), "{:?}", one.notes());
+    drop(back);
+    other.noted("offline ada cancelled").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_wrong_at_the_client_s_node_is_told_to_who_asked() {
     let Some(bus) = shared() else { return };
     let small = StreamingConfig { max_commands_in_flight: 1, queue_size: 20, ..streaming() };
