@@ -273,10 +273,14 @@ impl RequestLog {
         }
         if let Some(id) = &self.request_id {
             condition = condition.add(Column::RequestId.eq(id.as_str()));
-            condition = match begun(id) {
+            condition = match (begun(id), backend) {
                 // The row is written after its call began, and ids are moments of writing.
-                Some(micros) if sqlite => condition.add(Column::Id.gte(micros - CLOCK_STEP)),
-                None if sqlite => condition.add(Expr::cust("substr(request_id, 15, 1) <> '7'")),
+                (Some(micros), DbBackend::Sqlite) => condition.add(Column::Id.gte(micros - CLOCK_STEP)),
+                (Some(micros), DbBackend::Postgres) => condition.add(Column::CreatedAt.gte(moment(micros - CLOCK_STEP))),
+                // Only ids that others made have an index: those made here say when, and would cost every call.
+                (None, DbBackend::Sqlite | DbBackend::Postgres) => {
+                    condition.add(Expr::cust("substr(request_id, 15, 1) <> '7'"))
+                }
                 _ => condition,
             };
         }
@@ -285,8 +289,13 @@ impl RequestLog {
 
     /// Where the row of a request id that was made here nearly always is: written within moments of its call's begin.
     fn near(&self, backend: DbBackend) -> Option<SimpleExpr> {
-        let micros = begun(self.request_id.as_deref()?).filter(|_| backend == DbBackend::Sqlite)?;
-        Some(Column::Id.lt(micros + NEARLY_ALWAYS))
+        let micros = begun(self.request_id.as_deref()?)?;
+        match backend {
+            DbBackend::Sqlite => Some(Column::Id.lt(micros + NEARLY_ALWAYS)),
+            // The same moment, by the same clock.
+            DbBackend::Postgres => Some(Column::CreatedAt.between(moment(micros - 1_000_000), moment(micros + 1_000_000))),
+            _ => None,
+        }
     }
 
     /// What the calls of the last `hours` (1 to 8760) amount to; see [`stats::Statistics`].
@@ -296,6 +305,10 @@ impl RequestLog {
     pub async fn get_statistics(db: &Db, hours: u32) -> Result<stats::Statistics> {
         stats::Question::last(hours)?.statistics(db).await
     }
+}
+
+fn moment(micros: i64) -> clock::Time {
+    clock::Time::from_timestamp_micros(micros).unwrap_or(clock::Time::MIN_UTC)
 }
 
 /// The moment in a request id that was made here, a UUID of version 7 (RFC 9562 section 5.7), in microseconds since 1970.

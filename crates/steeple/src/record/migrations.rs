@@ -144,7 +144,8 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 created_at timestamp with time zone NOT NULL,
                 completed_at timestamp with time zone NULL
             )"#,
-            "CREATE INDEX steeple_request_log_request_id ON steeple_request_log (request_id)",
+            "CREATE INDEX steeple_request_log_request_id ON steeple_request_log (request_id) \
+             WHERE substr(request_id, 15, 1) <> '7'",
             "CREATE INDEX steeple_request_log_method ON steeple_request_log (method_key, id)",
             "CREATE INDEX steeple_request_log_status ON steeple_request_log (status, id) \
              INCLUDE (grpc_status_code, created_at) WHERE status <> 'success'",
