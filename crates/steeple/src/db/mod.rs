@@ -14,6 +14,7 @@ mod connect;
 mod connect_error;
 mod connection;
 pub mod migrate;
+mod refusal;
 mod spelling;
 mod transaction;
 
@@ -28,6 +29,7 @@ pub use self::{
     connect_error::ConnectError,
     transaction::Transaction,
 };
+pub(crate) use self::refusal::{is_of_data, refuses_data};
 
 /// Where queries go: the pool, or the transaction this piece of work is in.
 ///

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{Connection, Event, Status, event, row};
-use crate::{Db, clock, stream::Config};
+use crate::{Db, clock, db::is_of_data, stream::Config};
 
 /// What may wait to be written: with the default limit every client of a node may come and go twice.
 const QUEUE: usize = 65_536;
@@ -37,7 +37,8 @@ const LOST: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 #[derive(Debug, Clone)]
 pub(in crate::stream) struct Ledger {
     entries: mpsc::Sender<Entry>,
-    /// What a full queue did not take. Rows heal at the next refresh, events do not.
+    /// What a full queue did not take, the database refused, or the end left over. Rows heal at the next refresh, events do
+    /// not.
     dropped: Counter,
     keeps_open: Duration,
     task: AbortHandle,
@@ -61,7 +62,15 @@ impl Ledger {
     /// Starts the task; it ends when the ledger and the source are gone.
     pub fn start(db: Db, config: &Config, source: Weak<dyn Source>, dropped: Counter) -> Self {
         let (entries, receiver) = mpsc::channel(QUEUE);
-        let task = Task { db, config: config.clone(), source, entries: receiver, rows: HashMap::new(), events: vec![] };
+        let task = Task {
+            db,
+            config: config.clone(),
+            source,
+            dropped: dropped.clone(),
+            entries: receiver,
+            rows: HashMap::new(),
+            events: vec![],
+        };
         let task = tokio::spawn(task.run()).abort_handle();
         // Three refreshes may fail before the row is doubted, and a busy machine may be late.
         let keeps_open = (config.refresh_interval * 3 + config.flush_interval).max(LEAST_OPEN);
@@ -110,6 +119,7 @@ struct Task {
     db: Db,
     config: Config,
     source: Weak<dyn Source>,
+    dropped: Counter,
     entries: mpsc::Receiver<Entry>,
     /// By service and client: the row of its latest session.
     rows: HashMap<(String, String), Connection>,
@@ -172,31 +182,61 @@ impl Task {
         }
     }
 
-    /// Writes what has come together; what the database refuses is tried again with the next.
+    /// Writes what has come together; what the database does not take now is tried again with the next, what it refuses is
+    /// dropped and counted. Events do not wait for rows.
     async fn write(&mut self) {
+        let mut refused = Refused::default();
+        if let Err(error) = self.put_rows(&mut refused).await {
+            tracing::warn!(%error, rows = self.rows.len(), "connections could not be written, trying again");
+        }
+        if let Err(error) = self.put_events(&mut refused).await {
+            tracing::warn!(%error, events = self.events.len(), "connection events could not be written, trying again");
+        }
+        if let Some(error) = refused.last {
+            let count = refused.count;
+            self.dropped.increment(count);
+            tracing::warn!(%error, count, "the database refuses rows or events of connections; dropped them");
+        }
+    }
+
+    async fn put_rows(&mut self, refused: &mut Refused) -> Result<(), DbErr> {
         let rows: Vec<_> = self.rows.values().cloned().collect();
-        for chunk in rows.chunks(CHUNK) {
-            if let Err(error) = write_rows(&self.db, chunk).await {
-                tracing::warn!(%error, rows = self.rows.len(), "connections could not be written, trying again");
-                return;
+        let (mut done, mut size) = (0, CHUNK);
+        while done < rows.len() {
+            let part = &rows[done..rows.len().min(done + size)];
+            match write_rows(&self.db, part).await {
+                Ok(()) => size = (size * 2).min(CHUNK),
+                Err(error) if !is_of_data(&error) => return Err(error),
+                Err(_) if part.len() > 1 => {
+                    size = part.len() / 2;
+                    continue;
+                }
+                Err(error) => refused.note(error),
             }
-            for row in chunk {
+            for row in part {
                 self.rows.remove(&(row.service.clone(), row.client_id.clone()));
             }
+            done += part.len();
         }
+        Ok(())
+    }
+
+    async fn put_events(&mut self, refused: &mut Refused) -> Result<(), DbErr> {
+        let mut size = CHUNK;
         while !self.events.is_empty() {
-            let chunk = self.events.len().min(CHUNK);
-            let models = self.events[..chunk].iter().cloned().map(|event| {
-                let mut model = event.into_active_model();
-                model.id = NotSet;
-                model
-            });
-            if let Err(error) = event::Entity::insert_many(models).exec_without_returning(&self.db).await {
-                tracing::warn!(%error, events = self.events.len(), "connection events could not be written, trying again");
-                return;
+            let part = self.events.len().min(size);
+            match write_events(&self.db, &self.events[..part]).await {
+                Ok(()) => size = (size * 2).min(CHUNK),
+                Err(error) if !is_of_data(&error) => return Err(error),
+                Err(_) if part > 1 => {
+                    size = part / 2;
+                    continue;
+                }
+                Err(error) => refused.note(error),
             }
-            self.events.drain(..chunk);
+            self.events.drain(..part);
         }
+        Ok(())
     }
 
     /// Marks clients of nodes that died, removes what is older than `keep`.
@@ -222,6 +262,29 @@ impl Task {
             .await?;
         Ok(())
     }
+}
+
+/// What the database will never take.
+#[derive(Default)]
+struct Refused {
+    count: u64,
+    last: Option<DbErr>,
+}
+
+impl Refused {
+    fn note(&mut self, error: DbErr) {
+        self.count += 1;
+        self.last = Some(error);
+    }
+}
+
+async fn write_events(db: &Db, events: &[Event]) -> Result<(), DbErr> {
+    let models = events.iter().cloned().map(|event| {
+        let mut model = event.into_active_model();
+        model.id = NotSet;
+        model
+    });
+    event::Entity::insert_many(models).exec_without_returning(db).await.map(drop)
 }
 
 /// Inserts the rows, or puts them in the place of an older session's.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sea_orm::{ConnectionTrait as _, DbBackend};
 use steeple::{
     Db,
     stream::{Connection, Connections, EventKind, Status, StreamingConfig},
@@ -9,6 +10,7 @@ use steeple::{
 
 use super::fleet::{Boat, Boats, streaming, until};
 use crate::{
+    caches::counter,
     databases::{Database, on_every_database},
     trial::{
         self,
@@ -44,6 +46,11 @@ async fn row(db: &Db, client: &str, condition: impl Fn(&Connection) -> bool) -> 
     })
     .await;
     found.unwrap()
+}
+
+/// Rows and events that were not written.
+fn dropped(running: &Running) -> u64 {
+    counter(running.metrics(), "steeple_connection_log_dropped_total")
 }
 
 on_every_database! {
@@ -174,6 +181,35 @@ on_every_database! {
             Connections::known().with_status(Status::Disconnected).count(&db).await.unwrap() == 150
         })
         .await;
+        running.stop().await;
+    }
+    async fn what_the_database_refuses_keeps_nothing_else_from_being_written(database: Database) {
+        let (running, _hub, _folder) = node(&database, streaming()).await;
+        let db = running.db().clone();
+        for table in ["steeple_connection", "steeple_connection_event"] {
+            let refuse = match db.backend() {
+                DbBackend::Sqlite => format!(
+                    "CREATE TRIGGER {table}_no_bad BEFORE INSERT ON {table} WHEN NEW.client_id = 'bad'
+                     BEGIN SELECT RAISE(ABORT, 'no bad ones'); END"
+                ),
+                _ => format!("ALTER TABLE {table} ADD CONSTRAINT {table}_no_bad CHECK (client_id <> 'bad')"),
+            };
+            db.execute_unprepared(&refuse).await.unwrap();
+        }
+        // Refused, and offered again with every refresh.
+        let bad = boat(&running, "bad").await;
+        let mut boats = vec![];
+        for number in 0..20 {
+            boats.push(boat(&running, &format!("good-{number}")).await);
+        }
+        until("the others have rows", async || Connections::online().named("good-").count(&db).await.unwrap() == 20).await;
+        until("the others have a history", async || {
+            Connections::events_of(&db, "fleet", EventKind::Connected, 100).await.unwrap().len() == 20
+        })
+        .await;
+        until("what was dropped is counted", async || dropped(&running) >= 2).await;
+        assert!(Connections::find(&db, "fleet", "bad").await.unwrap().is_none());
+        drop((bad, boats));
         running.stop().await;
     }
 }
