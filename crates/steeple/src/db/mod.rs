@@ -23,13 +23,13 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use sqlx::{MySqlPool, PgPool, SqlitePool};
 
+pub(crate) use self::refusal::{is_of_data, refuses_data};
 pub use self::{
     address::{Address, redacted},
     config::Config,
     connect_error::ConnectError,
     transaction::Transaction,
 };
-pub(crate) use self::refusal::{is_of_data, refuses_data};
 
 /// Where queries go: the pool, or the transaction this piece of work is in.
 ///

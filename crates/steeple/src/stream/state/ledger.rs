@@ -30,6 +30,8 @@ const CHUNK: usize = 500;
 const SWEEP: Duration = Duration::from_mins(1);
 /// A row of an open session is believed for so long at least.
 const LEAST_OPEN: Duration = Duration::from_secs(5);
+/// A row that says longer would not have room for the moment.
+const LONGEST_GRACE: Duration = Duration::from_hours(366 * 24);
 /// How long rows of a node that said no more wait before anybody else marks them.
 const LOST: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 
@@ -48,8 +50,8 @@ pub(in crate::stream) struct Ledger {
 enum Entry {
     Row(Box<Connection>),
     Event(Box<Event>),
-    /// Write what there is, and say so.
-    Flush(oneshot::Sender<()>),
+    /// Write what there is, and say how much could not be.
+    Flush(oneshot::Sender<usize>),
 }
 
 /// Who knows the clients that are connected now.
@@ -77,9 +79,10 @@ impl Ledger {
         Self { entries, dropped, keeps_open, task }
     }
 
-    /// Until when a row of an open session written now may be believed.
-    pub fn valid_until(&self) -> clock::Time {
-        clock::now() + self.keeps_open
+    /// Until when a row written now may be believed: of an open session, or of one that is in its `grace`, of which nothing
+    /// more is written until that is over.
+    pub fn valid_until(&self, grace: Duration) -> clock::Time {
+        clock::now() + self.keeps_open + grace.min(LONGEST_GRACE)
     }
 
     /// A session began, changed or ended.
@@ -98,18 +101,21 @@ impl Ledger {
         }
     }
 
-    /// Waits until everything handed in so far is written, or could not be.
-    pub async fn flush(&self) {
-        let (done, written) = oneshot::channel();
-        if self.entries.send(Entry::Flush(done)).await.is_ok() {
-            let _ = written.await;
+    /// Waits until everything handed in so far is written, or could not be; tells how much could not.
+    async fn flush(&self) -> usize {
+        let (done, left) = oneshot::channel();
+        if self.entries.send(Entry::Flush(done)).await.is_err() {
+            return 0;
         }
+        left.await.unwrap_or_default()
     }
 
-    /// Writes what there is, and nothing after it.
+    /// Writes what there is, and nothing after it. What is left is counted when the task ends.
     pub async fn finish(&self, within: Duration) {
-        if tokio::time::timeout(within, self.flush()).await.is_err() {
-            tracing::warn!("the last connections could not be written");
+        match tokio::time::timeout(within, self.flush()).await {
+            Ok(0) => {}
+            Ok(left) => tracing::warn!(left, "the last connections could not be written"),
+            Err(_) => tracing::warn!("the last connections could not be written in time"),
         }
         self.task.abort();
     }
@@ -138,7 +144,7 @@ impl Task {
                     Some(Entry::Event(event)) => self.events.push(*event),
                     Some(Entry::Flush(done)) => {
                         self.write().await;
-                        let _ = done.send(());
+                        let _ = done.send(self.left());
                     }
                     None => return self.write().await,
                 },
@@ -156,9 +162,12 @@ impl Task {
                     }
                 }
             }
-            // What the database does not take must not grow: rows are one for each client, events are not.
-            if self.events.len() > QUEUE {
-                self.events.drain(..self.events.len() - QUEUE);
+            // What the database does not take must not grow: rows are one for each client, events are not. Not with each one:
+            // all that stay are moved.
+            if self.events.len() >= QUEUE + CHUNK {
+                let surplus = self.events.len() - QUEUE;
+                self.events.drain(..surplus);
+                self.dropped.increment(surplus as u64);
             }
         }
     }
@@ -173,6 +182,11 @@ impl Task {
                 self.rows.insert(key, row);
             }
         }
+    }
+
+    /// What waits to be written.
+    fn left(&self) -> usize {
+        self.rows.len() + self.events.len()
     }
 
     fn refresh(&mut self) {
@@ -245,7 +259,8 @@ impl Task {
         row::Entity::update_many()
             .col_expr(row::Column::Status, Expr::value(Status::Disconnected.as_str()))
             .col_expr(row::Column::Cause, Expr::value("node_lost"))
-            .col_expr(row::Column::DisconnectedAt, Expr::col(row::Column::ValidUntil))
+            // One in its grace has said itself when it ended.
+            .col_expr(row::Column::DisconnectedAt, Expr::cust("COALESCE(disconnected_at, valid_until)"))
             .filter(row::Column::Status.ne(Status::Disconnected.as_str()))
             .filter(row::Column::ValidUntil.lt(now - LOST))
             .exec(&self.db)
@@ -261,6 +276,19 @@ impl Task {
             .exec(&self.db)
             .await?;
         Ok(())
+    }
+}
+
+impl Drop for Task {
+    /// Nobody writes it any more, also when the task is aborted in the middle of it.
+    fn drop(&mut self) {
+        // Before it is counted: what is handed in from now on is counted there.
+        self.entries.close();
+        let mut lost = self.left();
+        while let Ok(entry) = self.entries.try_recv() {
+            lost += usize::from(!matches!(entry, Entry::Flush(_)));
+        }
+        self.dropped.increment(lost as u64);
     }
 }
 
@@ -313,3 +341,6 @@ async fn write_rows(db: &Db, rows: &[Connection]) -> Result<(), DbErr> {
     }
     row::Entity::insert_many(models).on_conflict(conflict).exec_without_returning(db).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests;

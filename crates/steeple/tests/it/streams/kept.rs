@@ -212,4 +212,16 @@ on_every_database! {
         drop((bad, boats));
         running.stop().await;
     }
+    async fn the_row_of_a_client_in_its_grace_is_believed_for_all_of_it(database: Database) {
+        let grace = Duration::from_mins(10);
+        let (running, _hub, _folder) = node(&database, StreamingConfig { client_disconnect_grace: grace, ..streaming() }).await;
+        let db = running.db().clone();
+        let boat = boat(&running, "ada").await;
+        let open = row(&db, "ada", |row| row.status == "connected").await;
+        assert!(open.valid_until < steeple::clock::now() + grace);
+        drop(boat);
+        let away = row(&db, "ada", |row| row.status == "reconnecting").await;
+        assert!(away.valid_until > away.disconnected_at.unwrap() + grace);
+        running.stop().await;
+    }
 }
