@@ -172,7 +172,7 @@ impl Task {
         }
     }
 
-    /// Of two rows of one client, the later session's; of one session, the later word.
+    /// Of two rows of one client, the later session's, by this node's own order; of one session, the later word.
     fn keep(&mut self, row: Connection) {
         let key = (row.service.clone(), row.client_id.clone());
         match self.rows.get_mut(&key) {
@@ -315,7 +315,8 @@ async fn write_events(db: &Db, events: &[Event]) -> Result<(), DbErr> {
     event::Entity::insert_many(models).exec_without_returning(db).await.map(drop)
 }
 
-/// Inserts the rows, or puts them in the place of an older session's.
+/// Inserts the rows, or puts them in the place of an older session's, or of one that is over if theirs is open: clocks of
+/// nodes differ, and the refresh brings back what a clock that is ahead has kept out.
 async fn write_rows(db: &Db, rows: &[Connection]) -> Result<(), DbErr> {
     let models = rows.iter().cloned().map(|row| {
         let mut model = row.into_active_model();
@@ -323,21 +324,28 @@ async fn write_rows(db: &Db, rows: &[Connection]) -> Result<(), DbErr> {
         model
     });
     let changed = row::Column::iter().filter(|column| {
-        !matches!(column, row::Column::Id | row::Column::Service | row::Column::ClientId | row::Column::ConnectedAt)
+        use row::Column::{ClientId, ConnectedAt, Id, Service, Status};
+        !matches!(column, Id | Service | ClientId | ConnectedAt | Status)
     });
-    // What is compared comes last: MySQL has no condition, and assigns from left to right.
-    let changed = changed.chain([row::Column::ConnectedAt]);
+    // What is compared comes last: MySQL has no condition, and assigns from left to right. The moment before the status: once
+    // it is assigned, the first half of the condition holds.
+    let changed = changed.chain([row::Column::ConnectedAt, row::Column::Status]);
+    let (open, stored) = (Status::Connected.as_str(), Expr::col((row::Entity, row::Column::Status)));
     let mut conflict = OnConflict::columns([row::Column::Service, row::Column::ClientId]);
     if db.backend() == DbBackend::MySql {
         for column in changed {
             let name = column.as_str();
-            let newer = format!("IF(VALUES(connected_at) >= connected_at, VALUES({name}), {name})");
+            let wins =
+                format!("VALUES(connected_at) >= connected_at OR VALUES(status) = '{open}' AND status <> '{open}'");
+            let newer = format!("IF({wins}, VALUES({name}), {name})");
             conflict.value(column, Expr::cust(newer));
         }
     } else {
         conflict.update_columns(changed);
-        let excluded = Expr::col(("excluded", row::Column::ConnectedAt));
-        conflict.action_and_where(excluded.gte(Expr::col((row::Entity, row::Column::ConnectedAt))));
+        let excluded = |column: row::Column| Expr::col(("excluded", column));
+        let newer = excluded(row::Column::ConnectedAt).gte(Expr::col((row::Entity, row::Column::ConnectedAt)));
+        let back = excluded(row::Column::Status).eq(open).and(stored.ne(open));
+        conflict.action_and_where(newer.or(back));
     }
     row::Entity::insert_many(models).on_conflict(conflict).exec_without_returning(db).await.map(drop)
 }

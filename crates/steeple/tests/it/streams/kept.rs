@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, DbBackend};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, DbBackend, IntoActiveModel as _};
 use steeple::{
     Db,
     stream::{Connection, Connections, EventKind, Status, StreamingConfig},
@@ -222,6 +222,30 @@ on_every_database! {
         drop(boat);
         let away = row(&db, "ada", |row| row.status == "reconnecting").await;
         assert!(away.valid_until > away.disconnected_at.unwrap() + grace);
+        running.stop().await;
+    }
+    async fn a_clock_that_was_ahead_does_not_hide_who_is_connected_now(database: Database) {
+        let (running, _hub, _folder) = node(&database, streaming()).await;
+        let db = running.db().clone();
+        let boat = boat(&running, "ada").await;
+        let open = row(&db, "ada", |row| row.status == "connected").await;
+        // What a node wrote whose clock is an hour ahead, and that the client has left.
+        let ahead = open.connected_at + Duration::from_hours(1);
+        let mut other = open.clone().into_active_model();
+        other.session = Set("another".to_owned());
+        other.status = Set("disconnected".to_owned());
+        other.connected_at = Set(ahead);
+        other.update(&db).await.unwrap();
+        let back = row(&db, "ada", |row| row.session == open.session).await;
+        assert_eq!((back.status.as_str(), back.connected_at), ("connected", open.connected_at));
+        // Of two that say it is connected to them, the later has it.
+        let mut other = back.into_active_model();
+        other.session = Set("another".to_owned());
+        other.connected_at = Set(ahead);
+        other.update(&db).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(row(&db, "ada", |_| true).await.session, "another");
+        drop(boat);
         running.stop().await;
     }
 }
