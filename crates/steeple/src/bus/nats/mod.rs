@@ -200,6 +200,8 @@ impl Nats {
         handler: Handler,
     ) -> Result<Registration> {
         let nats = &self.0;
+        // Before the look: a connection that is made in between is another generation, in which nobody was asked.
+        let generation = nats.link.generation();
         let connected = nats.link.is_connected();
         let subject = Subject::from(nats.subjects.client(service, id));
         let mut seen = nats.sessions.get(service, id).map(|session| session.claim);
@@ -215,7 +217,8 @@ impl Nats {
         let (announce, mut announced) = watch::channel(false);
         let end = CancellationToken::new();
         tokio::spawn({
-            let (end, keeping) = (end.clone(), keep(nats.clone(), session.clone(), announce));
+            let asked = connected.then_some(generation);
+            let (end, keeping) = (end.clone(), keep(nats.clone(), session.clone(), announce, asked));
             async move { end.run_until_cancelled(keeping).await }
         });
         let everywhere = Announced::Everywhere { announced: announced.clone(), _task: end.drop_guard(), groups };
