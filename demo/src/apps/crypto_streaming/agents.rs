@@ -3,7 +3,10 @@
 //! A name belongs to whoever used it first: an agent is a row with an owner. The names of users are theirs from the start,
 //! because an agent moves money in the wallets of its name.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
 use steeple::{
@@ -32,12 +35,19 @@ pub struct Agents {
 #[derive(Debug, Default)]
 pub struct Agent {
     id: OnceLock<i64>,
+    /// The type it has introduced itself with: the label of its session.
+    kind: Mutex<String>,
 }
 
 impl Agent {
     /// The agent's row; known from the moment it has connected.
     pub fn id(&self) -> Result<i64> {
         self.id.get().copied().ok_or_else(|| Error::internal("internal error").because("the agent has not connected"))
+    }
+
+    /// Notes its type; gives the former one, empty when there was none.
+    pub fn replace_kind(&self, kind: &str) -> String {
+        std::mem::replace(&mut *self.kind.lock().unwrap_or_else(PoisonError::into_inner), kind.to_owned())
     }
 }
 

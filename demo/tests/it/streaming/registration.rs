@@ -2,7 +2,7 @@
 
 use demo::{
     apps::crypto_streaming::models::agent,
-    pb::crypto::{ClientStatus, HeartbeatUpdate, client_message::Payload},
+    pb::crypto::{ClientRegistration, ClientStatus, HeartbeatUpdate, client_message::Payload},
 };
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use steeple::{Code, Db, auth::NewUser, stream::Connections};
@@ -61,6 +61,34 @@ on_every_database! {
         site.stop().await;
         results.leave();
     }
+}
+
+#[tokio::test]
+async fn an_agent_may_change_its_type_as_often_as_it_likes() {
+    let site = Site::start(Database::sqlite().await.unwrap()).await;
+    let agent = Agent::connect(site.tester.clone(), "agent", Payload::Heartbeat(HeartbeatUpdate {})).await;
+    for number in 0..40 {
+        agent
+            .say(Payload::Register(ClientRegistration {
+                // The last two are of one type.
+                client_type: format!("type-{}", number.min(38)),
+                version: number.to_string(),
+                ..ClientRegistration::default()
+            }))
+            .await;
+    }
+    assert_eq!(row(site.db(), "agent", |row| row.version == "39").await.kind, "type-38");
+    assert_eq!(agent.leave().await.code(), Code::Ok);
+    let mut left = None;
+    until("its end is on record", async || {
+        let known = Connections::find(site.db(), "crypto", "agent").await.unwrap();
+        left = known.filter(|row| row.disconnected_at.is_some());
+        left.is_some()
+    })
+    .await;
+    let left = left.unwrap();
+    assert_eq!((left.errors, left.last_error), (0, None));
+    site.stop().await;
 }
 
 #[tokio::test]
