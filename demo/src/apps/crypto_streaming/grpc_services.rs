@@ -15,6 +15,10 @@ use crate::pb::crypto::{
 
 /// Whom a command with this name is for: every agent.
 const EVERYBODY: &str = "*";
+/// Longest time that an ack is waited for, whatever the caller's deadline.
+const LONGEST: Duration = Duration::from_mins(1);
+/// So long before its deadline a caller is told why there is no ack.
+const BEFORE: Duration = Duration::from_millis(50);
 
 /// Keeps wallet agents connected.
 #[derive(Debug)]
@@ -67,11 +71,14 @@ impl pb::CryptoStreamingService for CryptoStreamingService {
             return Err(Error::invalid("client_id", "must be one agent: a broadcast has no ack"));
         }
         let command_id = command.command_id.clone();
-        // A little before the caller gives up, so that it hears why.
-        let patience = cx.remaining().map(|left| left.saturating_sub(Duration::from_millis(50)));
-        let patience = patience.map(|left| left.min(self.hub.config().command_timeout));
+        let patience = cx.remaining().map(patience);
         Ok(self.hub.execute(&client_id, command, patience).await.unwrap_or_else(|error| failure(command_id, &error)))
     }
+}
+
+/// How long an ack is waited for when the caller waits so long: a little less, so that it hears why there is none.
+fn patience(left: Duration) -> Duration {
+    left.saturating_sub(BEFORE.min(left / 10)).min(LONGEST)
 }
 
 /// The request, with an id and a moment in its command.
@@ -113,5 +120,18 @@ fn name(code: Code) -> &'static str {
         Code::AlreadyExists => "ALREADY_EXISTS",
         Code::Unavailable => "UNAVAILABLE",
         _ => "INTERNAL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_deadline_leaves_time_and_a_long_one_is_kept() {
+        for (left, waits) in [(0, 0), (20, 18), (50, 45), (500, 450), (10_000, 9_950), (40_000, 39_950)] {
+            assert_eq!(patience(Duration::from_millis(left)), Duration::from_millis(waits));
+        }
+        assert_eq!(patience(Duration::from_hours(1)), LONGEST);
     }
 }
