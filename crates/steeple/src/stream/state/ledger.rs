@@ -162,7 +162,7 @@ impl Task {
                     }
                 }
             }
-            // What the database does not take must not grow: rows are one for each client, events are not. Not with each one:
+            // What the database does not take must not grow: rows are one for each client, events are not. Many at once, for
             // all that stay are moved.
             if self.events.len() >= QUEUE + CHUNK {
                 let surplus = self.events.len() - QUEUE;
@@ -327,8 +327,8 @@ async fn write_rows(db: &Db, rows: &[Connection]) -> Result<(), DbErr> {
         use row::Column::{ClientId, ConnectedAt, Id, Service, Status};
         !matches!(column, Id | Service | ClientId | ConnectedAt | Status)
     });
-    // What is compared comes last: MySQL has no condition, and assigns from left to right. The moment before the status: once
-    // it is assigned, the first half of the condition holds.
+    // What is compared comes last: MySQL has no condition, and assigns from left to right. The moment comes before the
+    // status: once it is assigned, the first half of the condition holds.
     let changed = changed.chain([row::Column::ConnectedAt, row::Column::Status]);
     let (open, stored) = (Status::Connected.as_str(), Expr::col((row::Entity, row::Column::Status)));
     let mut conflict = OnConflict::columns([row::Column::Service, row::Column::ClientId]);

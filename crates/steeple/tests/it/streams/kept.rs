@@ -202,7 +202,10 @@ on_every_database! {
         for number in 0..20 {
             boats.push(boat(&running, &format!("good-{number}")).await);
         }
-        until("the others have rows", async || Connections::online().named("good-").count(&db).await.unwrap() == 20).await;
+        until("the others have rows", async || {
+            Connections::online().named("good-").count(&db).await.unwrap() == 20
+        })
+        .await;
         until("the others have a history", async || {
             Connections::events_of(&db, "fleet", EventKind::Connected, 100).await.unwrap().len() == 20
         })
@@ -214,7 +217,8 @@ on_every_database! {
     }
     async fn the_row_of_a_client_in_its_grace_is_believed_for_all_of_it(database: Database) {
         let grace = Duration::from_mins(10);
-        let (running, _hub, _folder) = node(&database, StreamingConfig { client_disconnect_grace: grace, ..streaming() }).await;
+        let patient = StreamingConfig { client_disconnect_grace: grace, ..streaming() };
+        let (running, _hub, _folder) = node(&database, patient).await;
         let db = running.db().clone();
         let boat = boat(&running, "ada").await;
         let open = row(&db, "ada", |row| row.status == "connected").await;
