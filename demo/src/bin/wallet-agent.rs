@@ -21,7 +21,7 @@ const PER_CONNECTION: usize = 100;
                   cargo run -p demo --bin wallet-agent -- --clients 50 --report 1 --api-key KEY"
 )]
 struct Arguments {
-    /// How many agents
+    /// How many agents; for more than 100 it takes the key of a superuser
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     clients: u32,
     /// The running demo

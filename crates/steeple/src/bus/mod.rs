@@ -24,7 +24,7 @@ mod registration;
 mod sessions;
 mod wire;
 
-use std::{fmt, time::Duration};
+use std::{fmt, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 
@@ -218,6 +218,17 @@ impl Bus {
         match self {
             Self::Local(local) => local.sessions.get(service, id).is_some(),
             Self::Nats(nats) => nats.is_here(service, id),
+        }
+    }
+
+    /// Hands in who knows, without the broker, whether a client is connected to another node. It is asked about clients for
+    /// whom nobody listens: one that is known may be reconnecting, and is not said to be absent.
+    pub(crate) fn consult(
+        &self,
+        known: impl Fn(&str, &str) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync + 'static,
+    ) {
+        if let Self::Nats(nats) = self {
+            nats.consult(Box::new(known));
         }
     }
 

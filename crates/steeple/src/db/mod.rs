@@ -14,6 +14,7 @@ mod connect;
 mod connect_error;
 mod connection;
 pub mod migrate;
+mod refusal;
 mod spelling;
 mod transaction;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use sqlx::{MySqlPool, PgPool, SqlitePool};
 
+pub(crate) use self::refusal::{is_of_data, refuses_data};
 pub use self::{
     address::{Address, redacted},
     config::Config,

@@ -18,13 +18,14 @@ use super::{
     Cause, Config,
     counts::Counts,
     recheck::{Now, Recheck, Rules},
-    state::{Connection, Ledger, Source},
+    state::{Connection, Connections, Ledger, Source},
 };
 use crate::{
     Context, Db, Principal,
     auth::{self, Authenticator},
     bus::Bus,
     centrifugo::Centrifugo,
+    clock,
     error::{DOMAIN, Error, Result},
     record::{Caller, metrics::Metrics},
 };
@@ -119,6 +120,15 @@ impl Hubs {
     pub fn start(parts: Parts<'_>) -> Arc<Self> {
         let Parts { config, auth, node, db, metrics, bus, centrifugo, authenticator, rules, descriptors } = parts;
         let recheck = Recheck::new(auth, authenticator, rules);
+        let (rows, here) = (db.clone(), node.clone());
+        bus.consult(move |service, client_id| {
+            let (rows, here, service, client_id) =
+                (rows.clone(), here.clone(), service.to_owned(), client_id.to_owned());
+            Box::pin(async move {
+                let row = Connections::find(&rows, &service, &client_id).await.ok().flatten();
+                row.is_some_and(|row| row.node != here && row.is_online(clock::now()))
+            })
+        });
         let hubs = Arc::new_cyclic(|hubs: &Weak<Self>| Self {
             config: config.clone(),
             node,

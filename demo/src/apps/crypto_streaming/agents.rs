@@ -1,11 +1,14 @@
 //! What the site does with its wallet agents: who may be one, what becomes of their messages, and what is noted of them.
 //!
 //! A name belongs to whoever used it first: an agent is a row with an owner. The names of users are theirs from the start,
-//! because an agent moves money in the wallets of its name.
+//! because an agent moves money in the wallets of its name. Nobody but a superuser has more than [`MOST_NAMES`].
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::OnConflict};
 use steeple::{
     Code, Context, Error, Result,
     auth::Users,
@@ -18,6 +21,8 @@ use crate::pb::crypto::{ClientStatus, CommandAck, client_message::Payload};
 
 /// How often a message is tried that loses against a concurrent change.
 const TRIES: u32 = 5;
+/// Names that one user may have. Those who come with the last ones at the same time may have a few more.
+const MOST_NAMES: u64 = 100;
 /// The first pause between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -32,12 +37,19 @@ pub struct Agents {
 #[derive(Debug, Default)]
 pub struct Agent {
     id: OnceLock<i64>,
+    /// The type it has introduced itself with: the label of its session.
+    kind: Mutex<String>,
 }
 
 impl Agent {
     /// The agent's row; known from the moment it has connected.
     pub fn id(&self) -> Result<i64> {
         self.id.get().copied().ok_or_else(|| Error::internal("internal error").because("the agent has not connected"))
+    }
+
+    /// Notes its type; gives the former one, empty when there was none.
+    pub fn replace_kind(&self, kind: &str) -> String {
+        std::mem::replace(&mut *self.kind.lock().unwrap_or_else(PoisonError::into_inner), kind.to_owned())
     }
 }
 
@@ -47,18 +59,29 @@ impl Handlers for Agents {
     async fn admit(&self, cx: &Context, client_id: &str) -> Result<()> {
         let user = cx.require_user()?;
         let namesake = self.users.by_username(client_id).await?;
-        let free = namesake.is_none_or(|namesake| i64::from(namesake.id) == user.id);
-        if free && found_or_made(cx, client_id, user.id).await?.owner_id == user.id {
-            return Ok(());
+        if namesake.is_some_and(|namesake| i64::from(namesake.id) != user.id) {
+            return Err(taken(client_id));
         }
-        Err(Error::permission_denied(format!("the name {client_id} belongs to somebody else"))
-            .reason("NAME_TAKEN", "crypto"))
+        if let Some(agent) = found(cx, client_id).await? {
+            return if agent.owner_id == user.id { Ok(()) } else { Err(taken(client_id)) };
+        }
+        // The row is made when the client has connected: the limits of the node come in between.
+        let names = agent::Entity::find().filter(agent::Column::OwnerId.eq(user.id)).count(cx.db()).await?;
+        if names >= MOST_NAMES {
+            return Err(Error::resource_exhausted(format!("you have {names} agents, and may have no more names"))
+                .reason("TOO_MANY_NAMES", "crypto"));
+        }
+        Ok(())
     }
 
     async fn connected(&self, session: &Session<Self>) -> Result<()> {
         let cx = session.context();
-        // A superuser goes by any name, and was not asked above.
-        let agent = found_or_made(cx, session.client_id(), cx.require_user()?.id).await?;
+        let user = cx.require_user()?;
+        let agent = found_or_made(cx, session.client_id(), user.id).await?;
+        // Two may have come at once under a new name. A superuser goes by any name, and was not asked above.
+        if agent.owner_id != user.id && !cx.check_superuser() {
+            return Err(taken(session.client_id()));
+        }
         // Set once: a session connects once.
         let _ = session.state().id.set(agent.id);
         if ClientStatus::try_from(agent.status) == Ok(ClientStatus::Stopped) {
@@ -86,6 +109,10 @@ impl Handlers for Agents {
     }
 
     async fn offline(&self, session: &Session<Self>, cause: Cause) -> Result<()> {
+        // Refused when it had just connected: the row is somebody else's, or there is none.
+        if session.state().id.get().is_none() {
+            return Ok(());
+        }
         handlers::status::set(session, ClientStatus::Stopped, cause.as_str()).await
     }
 }
@@ -103,10 +130,18 @@ async fn handled(session: &Session<Agents>, content: &Payload) -> Result<()> {
     }
 }
 
+fn taken(client_id: &str) -> Error {
+    Error::permission_denied(format!("the name {client_id} belongs to somebody else")).reason("NAME_TAKEN", "crypto")
+}
+
+/// The agent of this name.
+async fn found(cx: &Context, client_id: &str) -> Result<Option<agent::Model>> {
+    Ok(agent::Entity::find().filter(agent::Column::ClientId.eq(client_id)).one(cx.db()).await?)
+}
+
 /// The agent of this name; a new one belongs to `owner`.
 async fn found_or_made(cx: &Context, client_id: &str, owner: i64) -> Result<agent::Model> {
-    let find = || agent::Entity::find().filter(agent::Column::ClientId.eq(client_id)).one(cx.db());
-    if let Some(agent) = find().await? {
+    if let Some(agent) = found(cx, client_id).await? {
         return Ok(agent);
     }
     let now = clock::now();
@@ -124,8 +159,8 @@ async fn found_or_made(cx: &Context, client_id: &str, owner: i64) -> Result<agen
         ..Default::default()
     };
     // Two may come at once under a new name: the first one's row stands, for both.
-    let mut taken = OnConflict::column(agent::Column::ClientId);
-    taken.do_nothing_on([agent::Column::Id]);
-    agent::Entity::insert(new).on_conflict(taken).exec_without_returning(cx.db()).await?;
-    find().await?.ok_or_else(|| Error::not_found("agent", client_id))
+    let mut first = OnConflict::column(agent::Column::ClientId);
+    first.do_nothing_on([agent::Column::Id]);
+    agent::Entity::insert(new).on_conflict(first).exec_without_returning(cx.db()).await?;
+    found(cx, client_id).await?.ok_or_else(|| Error::not_found("agent", client_id))
 }

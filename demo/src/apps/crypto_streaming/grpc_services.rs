@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use steeple::{
     Code, Context, Error, Replies, Result, Setup, Streaming,
-    stream::{Hub, StreamingConfig, To},
+    bus::{Bus, State},
+    stream::{Broadcast, Hub, StreamingConfig, To},
 };
 use uuid::Uuid;
 
@@ -15,11 +16,16 @@ use crate::pb::crypto::{
 
 /// Whom a command with this name is for: every agent.
 const EVERYBODY: &str = "*";
+/// Longest time that an ack is waited for, whatever the caller's deadline.
+const LONGEST: Duration = Duration::from_mins(1);
+/// So long before its deadline a caller is told why there is no ack.
+const BEFORE: Duration = Duration::from_millis(50);
 
 /// Keeps wallet agents connected.
 #[derive(Debug)]
 pub struct CryptoStreamingService {
     hub: Hub<Agents>,
+    bus: Bus,
 }
 
 impl CryptoStreamingService {
@@ -37,7 +43,7 @@ impl CryptoStreamingService {
             config
         };
         let agents = Agents { users: setup.identity().users.clone() };
-        Ok(Self { hub: setup.hub(config, agents)? })
+        Ok(Self { hub: setup.hub(config, agents)?, bus: setup.bus().clone() })
     }
 }
 
@@ -48,16 +54,14 @@ impl pb::CryptoStreamingService for CryptoStreamingService {
 
     async fn send_command_to_client(&self, cx: Context, request: SendCommandRequest) -> Result<SendCommandResponse> {
         let (client_id, command) = wanted(request)?;
-        let sent = if client_id == EVERYBODY {
+        if client_id == EVERYBODY {
             // Who may command one agent need not be who may stop them all.
             cx.require_staff()?;
             let spread = self.hub.broadcast(&To::All, command).await?;
-            if spread.queued > 0 { Ok(()) } else { Err(Error::failed_precondition("no agent took it")) }
-        } else {
-            self.hub.send(&client_id, command).await
-        };
+            return Ok(told(spread, &self.bus.state()));
+        }
         // The contract tells a failure in the answer, and not as a status.
-        let error = sent.err().map(|error| error.message().to_owned());
+        let error = self.hub.send(&client_id, command).await.err().map(|error| error.message().to_owned());
         Ok(SendCommandResponse { success: error.is_none(), error: error.unwrap_or_default() })
     }
 
@@ -67,11 +71,30 @@ impl pb::CryptoStreamingService for CryptoStreamingService {
             return Err(Error::invalid("client_id", "must be one agent: a broadcast has no ack"));
         }
         let command_id = command.command_id.clone();
-        // A little before the caller gives up, so that it hears why.
-        let patience = cx.remaining().map(|left| left.saturating_sub(Duration::from_millis(50)));
-        let patience = patience.map(|left| left.min(self.hub.config().command_timeout));
+        let patience = cx.remaining().map(patience);
         Ok(self.hub.execute(&client_id, command, patience).await.unwrap_or_else(|error| failure(command_id, &error)))
     }
+}
+
+/// How long an ack is waited for when the caller waits so long: a little less, so that it hears why there is none.
+fn patience(left: Duration) -> Duration {
+    left.saturating_sub(BEFORE.min(left / 10)).min(LONGEST)
+}
+
+/// What became of a broadcast: a success when one agent has it, and whom it missed as far as is known. Over a broker nobody
+/// knows how many nodes there are; that none could be reached is known.
+fn told(spread: Broadcast, bus: &State) -> SendCommandResponse {
+    let mut missed = vec![];
+    if spread.queued == 0 {
+        missed.push("no agent took it".to_owned());
+    }
+    if spread.refused > 0 {
+        missed.push(format!("{} refused", spread.refused));
+    }
+    if !spread.complete && matches!(bus, State::Away(_) | State::Settling) {
+        missed.push("other nodes not reached".to_owned());
+    }
+    SendCommandResponse { success: spread.queued > 0, error: missed.join("; ") }
 }
 
 /// The request, with an id and a moment in its command.
@@ -113,5 +136,33 @@ fn name(code: Code) -> &'static str {
         Code::AlreadyExists => "ALREADY_EXISTS",
         Code::Unavailable => "UNAVAILABLE",
         _ => "INTERNAL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_deadline_leaves_time_and_a_long_one_is_kept() {
+        for (left, waits) in [(0, 0), (20, 18), (50, 45), (500, 450), (10_000, 9_950), (40_000, 39_950)] {
+            assert_eq!(patience(Duration::from_millis(left)), Duration::from_millis(waits));
+        }
+        assert_eq!(patience(Duration::from_hours(1)), LONGEST);
+    }
+
+    #[test]
+    fn a_broadcast_says_whom_it_missed() {
+        let whole = Broadcast { queued: 3, refused: 0, nodes: 2, complete: true };
+        let away = State::Away("no route".to_owned());
+        let said = |spread, bus: &State| {
+            let SendCommandResponse { success, error } = told(spread, bus);
+            (success, error)
+        };
+        assert_eq!(said(whole, &State::Local), (true, String::new()));
+        assert_eq!(said(Broadcast { complete: false, ..whole }, &State::Connected), (true, String::new()));
+        let some = Broadcast { refused: 2, complete: false, ..whole };
+        assert_eq!(said(some, &away), (true, "2 refused; other nodes not reached".to_owned()));
+        assert_eq!(said(Broadcast { queued: 0, ..whole }, &State::Local), (false, "no agent took it".to_owned()));
     }
 }

@@ -2,9 +2,12 @@
 
 use demo::{
     apps::crypto_streaming::models::agent,
-    pb::crypto::{ClientStatus, HeartbeatUpdate, client_message::Payload},
+    pb::crypto::{ClientRegistration, ClientStatus, HeartbeatUpdate, client_message::Payload},
 };
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _,
+};
 use steeple::{Code, Db, auth::NewUser, stream::Connections};
 use tonic_types::StatusExt as _;
 
@@ -63,10 +66,86 @@ on_every_database! {
     }
 }
 
+fn beat() -> Payload {
+    Payload::Heartbeat(HeartbeatUpdate {})
+}
+
+async fn reason(agent: &mut Agent) -> (Code, String) {
+    let status = agent.end().await;
+    (status.code(), status.get_details_error_info().map(|info| info.reason).unwrap_or_default())
+}
+
+async fn names(db: &Db) -> Vec<String> {
+    agent::Entity::find().all(db).await.unwrap().into_iter().map(|agent| agent.client_id).collect()
+}
+
+#[tokio::test]
+async fn a_name_that_did_not_get_in_belongs_to_nobody() {
+    let database = Database::sqlite().await.unwrap();
+    let site = Site::configured(database, |config| config.streams.max_sessions = 1).await;
+    let agent = Agent::connect(site.tester.clone(), "agent", beat()).await;
+    row(site.db(), "agent", |_| true).await;
+    let mut second = Agent::connect(site.tester.clone(), "second", beat()).await;
+    assert_eq!(reason(&mut second).await, (Code::ResourceExhausted, "TOO_MANY_SESSIONS".to_owned()));
+    assert_eq!(names(site.db()).await, ["agent"]);
+    drop((agent, second));
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_names_and_no_more() {
+    let site = Site::start(Database::sqlite().await.unwrap()).await;
+    let agent = Agent::connect(site.tester.clone(), "agent-0", beat()).await;
+    let first = row(site.db(), "agent-0", |_| true).await;
+    assert_eq!(agent.leave().await.code(), Code::Ok);
+    let others = (1..100).map(|number| {
+        let mut other = agent::ActiveModel::from(first.clone());
+        other.id = NotSet;
+        other.client_id = Set(format!("agent-{number}"));
+        other
+    });
+    agent::Entity::insert_many(others).exec_without_returning(site.db()).await.unwrap();
+    let mut more = Agent::connect(site.tester.clone(), "agent-100", beat()).await;
+    assert_eq!(reason(&mut more).await, (Code::ResourceExhausted, "TOO_MANY_NAMES".to_owned()));
+    assert_eq!(names(site.db()).await.len(), 100);
+    // Those that they have, they have.
+    let agent = Agent::connect(site.tester.clone(), "agent-99", beat()).await;
+    assert_eq!(agent.leave().await.code(), Code::Ok);
+    drop(more);
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn an_agent_may_change_its_type_as_often_as_it_likes() {
+    let site = Site::start(Database::sqlite().await.unwrap()).await;
+    let agent = Agent::connect(site.tester.clone(), "agent", beat()).await;
+    for number in 0..40 {
+        agent
+            .say(Payload::Register(ClientRegistration {
+                // The last two are of one type.
+                client_type: format!("type-{}", number.min(38)),
+                version: number.to_string(),
+                ..ClientRegistration::default()
+            }))
+            .await;
+    }
+    assert_eq!(row(site.db(), "agent", |row| row.version == "39").await.kind, "type-38");
+    assert_eq!(agent.leave().await.code(), Code::Ok);
+    let mut left = None;
+    until("its end is on record", async || {
+        let known = Connections::find(site.db(), "crypto", "agent").await.unwrap();
+        left = known.filter(|row| row.disconnected_at.is_some());
+        left.is_some()
+    })
+    .await;
+    let left = left.unwrap();
+    assert_eq!((left.errors, left.last_error), (0, None));
+    site.stop().await;
+}
+
 #[tokio::test]
 async fn a_name_belongs_to_whoever_used_it_first() {
     let site = Site::start(Database::sqlite().await.unwrap()).await;
-    let beat = || Payload::Heartbeat(HeartbeatUpdate {});
     let agent = Agent::connect(site.tester.clone(), "agent", beat()).await;
     let owned = row(site.db(), "agent", |_| true).await;
     let owner = site.running.identity().users.by_username("tester").await.unwrap().unwrap();

@@ -45,17 +45,21 @@ enum Heard {
     Handled,
 }
 
-/// Keeps the name until the session is superseded, or the future is dropped. The first time nobody is asked who has it:
-/// the claim was made from the answer.
-pub(super) async fn keep(nats: Arc<Inner>, session: Arc<Session>, announced: watch::Sender<bool>) {
+/// Keeps the name until the session is superseded, or the future is dropped. In the generation in which it was `asked` who
+/// has the name, nobody is asked again: the claim was made from the answer.
+pub(super) async fn keep(
+    nats: Arc<Inner>,
+    session: Arc<Session>,
+    announced: watch::Sender<bool>,
+    mut asked: Option<u64>,
+) {
     let subject = Subject::from(nats.subjects.client(&session.service, &session.id));
     let mut link = nats.link.watch();
-    let mut first = true;
     loop {
         let now = |seen: &Seen| seen.connected && seen.generation == nats.link.generation();
         let Ok(generation) = link.wait_for(now).await.map(|seen| seen.generation) else { return };
         let hold = Hold { nats: &nats, session: &session, subject: &subject, generation };
-        let ended = hold.run(&mut link, &announced, first).await;
+        let ended = hold.run(&mut link, &announced, asked.take() == Some(generation)).await;
         announced.send_replace(false);
         if matches!(ended, Ended::Superseded) {
             // In this order: whoever was told finds the newer one, and not this one here.
@@ -63,7 +67,6 @@ pub(super) async fn keep(nats: Arc<Inner>, session: Arc<Session>, announced: wat
             session.superseded.cancel();
             return;
         }
-        first = false;
         if link.borrow().generation == generation {
             // Not the connection, but the way to it failed: no room, or the client is being closed.
             tokio::time::sleep(PAUSE).await;
@@ -80,9 +83,9 @@ struct Hold<'k> {
 }
 
 impl Hold<'_> {
-    async fn run(&self, link: &mut watch::Receiver<Seen>, announced: &watch::Sender<bool>, first: bool) -> Ended {
+    async fn run(&self, link: &mut watch::Receiver<Seen>, announced: &watch::Sender<bool>, asked: bool) -> Ended {
         let patience = self.nats.register_timeout;
-        let begun = timeout(patience, self.begin(first)).await;
+        let begun = timeout(patience, self.begin(asked)).await;
         let mut inbox = match begun {
             Ok(Ok(inbox)) => inbox,
             Ok(Err(ended)) => return ended,
@@ -119,9 +122,9 @@ impl Hold<'_> {
     }
 
     /// Asks, subscribes, claims. A node that comes back with thousands of names takes turns.
-    async fn begin(&self, first: bool) -> Result<async_nats::Subscriber, Ended> {
+    async fn begin(&self, asked: bool) -> Result<async_nats::Subscriber, Ended> {
         let _turn = self.nats.turns.acquire().await.map_err(|_| Ended::Lost)?;
-        if !first && self.nats.who(self.subject).await.is_some_and(|other| other > self.session.claim) {
+        if !asked && self.nats.who(self.subject).await.is_some_and(|other| other > self.session.claim) {
             return Err(Ended::Superseded);
         }
         let inbox = self.nats.link.client.subscribe(self.subject.clone()).await.map_err(|_| Ended::Lost)?;

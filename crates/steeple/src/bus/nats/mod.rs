@@ -6,6 +6,7 @@
 //! Must never: use the broker for a client of this process.
 
 mod address;
+mod elsewhere;
 mod group;
 mod inbox;
 mod keep;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 pub(super) use self::{address::Address, group::Memberships};
 use self::{
+    elsewhere::{Elsewhere, Known},
     group::Groups,
     inbox::Inbox,
     keep::{WHO, keep},
@@ -52,6 +54,8 @@ const TURNS: usize = 256;
 const SPREAD: Duration = Duration::from_millis(200);
 /// How long a session that is sure of its name has to answer, once one was heard that is not.
 const UNSETTLED: Duration = Duration::from_millis(250);
+/// When a client may be tried again whose node is making its connection anew.
+const RECONNECT: Duration = Duration::from_millis(500);
 /// Answers to one request at once: "accepted", the result, and sessions that are not sure of the name.
 const ANSWERS: usize = 8;
 /// Nodes that may answer a publication at once.
@@ -71,6 +75,7 @@ struct Inner {
     subjects: Subjects,
     sessions: Arc<Sessions>,
     groups: Arc<Groups>,
+    elsewhere: Elsewhere,
     turns: Semaphore,
     register_timeout: Duration,
     /// This process, to know its own publications by.
@@ -100,6 +105,7 @@ impl Nats {
             subjects,
             sessions: Arc::default(),
             groups: Arc::default(),
+            elsewhere: Elsewhere::default(),
             turns: Semaphore::new(TURNS),
             register_timeout: config.register_timeout,
             node: *id.as_bytes(),
@@ -183,6 +189,10 @@ impl Nats {
         self.0.sessions.get(service, id).is_some()
     }
 
+    pub(super) fn consult(&self, known: Known) {
+        self.0.elsewhere.set(known);
+    }
+
     pub(super) fn counts(&self) -> Counts {
         Counts {
             sessions: self.0.sessions.len(),
@@ -200,6 +210,8 @@ impl Nats {
         handler: Handler,
     ) -> Result<Registration> {
         let nats = &self.0;
+        // Before the look: a connection that is made in between is another generation, in which nobody was asked.
+        let generation = nats.link.generation();
         let connected = nats.link.is_connected();
         let subject = Subject::from(nats.subjects.client(service, id));
         let mut seen = nats.sessions.get(service, id).map(|session| session.claim);
@@ -215,7 +227,8 @@ impl Nats {
         let (announce, mut announced) = watch::channel(false);
         let end = CancellationToken::new();
         tokio::spawn({
-            let (end, keeping) = (end.clone(), keep(nats.clone(), session.clone(), announce));
+            let asked = connected.then_some(generation);
+            let (end, keeping) = (end.clone(), keep(nats.clone(), session.clone(), announce, asked));
             async move { end.run_until_cancelled(keeping).await }
         });
         let everywhere = Announced::Everywhere { announced: announced.clone(), _task: end.drop_guard(), groups };
@@ -323,7 +336,7 @@ impl Inner {
                 Some(Answer::Done(bytes)) => return Ok(bytes),
                 Some(Answer::Failed(error)) => return Err(error),
                 Some(Answer::Late) => return Err(Fault::Late.of(id)),
-                Some(Answer::Nobody) => return Err(self.nobody().of(id)),
+                Some(Answer::Nobody) => return Err(self.nobody(service, id, end).await.of(id)),
                 Some(Answer::Accepted) => (accepted, until, silence) = (true, end, Fault::ClientSilent),
                 Some(Answer::Unsettled) if !accepted => {
                     until = until.min(Instant::now() + UNSETTLED);
@@ -337,11 +350,16 @@ impl Inner {
     }
 
     /// What "nobody listens" means.
-    fn nobody(&self) -> Fault {
-        match self.link.unsettled_for() {
-            Duration::ZERO => Fault::NotConnected,
-            wait => Fault::Settling { wait: wait.max(Duration::from_millis(100)) },
+    async fn nobody(&self, service: &str, id: &str, end: Instant) -> Fault {
+        let wait = self.link.unsettled_for();
+        if !wait.is_zero() {
+            return Fault::Settling { wait: wait.max(Duration::from_millis(100)) };
         }
+        // The link of this node is settled; that of the client's may not be.
+        if self.elsewhere.has(service, id, end).await {
+            return Fault::Settling { wait: RECONNECT };
+        }
+        Fault::NotConnected
     }
 
     /// Publishes, and counts into `spread` until every node has answered.

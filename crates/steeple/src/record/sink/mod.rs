@@ -16,7 +16,10 @@ use sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions, sqlite::Sqlit
 use tokio::runtime::{Handle, Runtime};
 
 use super::{Call, callers::CallerRow, tally::StatsRow};
-use crate::{Db, db::Pool};
+use crate::{
+    Db,
+    db::{Pool, refuses_data},
+};
 
 /// Longest time for one transaction, and for making a connection, on a database at the other end of a network.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -170,26 +173,5 @@ fn patiently<T>(runtime: &Runtime, work: impl Future<Output = Result<T, sqlx::Er
 }
 
 fn of_sqlx(error: sqlx::Error) -> Failure {
-    let refused = match &error {
-        sqlx::Error::Encode(_) => true,
-        sqlx::Error::Database(database) => {
-            if let Some(mysql) = database.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-                // Wrong string value, too long, out of range, a check that failed (MySQL, MariaDB), and by SQLSTATE.
-                matches!(mysql.number(), 1264 | 1366 | 1406 | 3819 | 4025) || data_class(mysql.code())
-            } else if let Some(sqlite) = database.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
-                // SQLITE_CONSTRAINT, SQLITE_MISMATCH and SQLITE_TOOBIG, with their extended codes.
-                let code = sqlx::error::DatabaseError::code(sqlite).and_then(|code| code.parse::<u32>().ok());
-                code.is_some_and(|code| matches!(code & 0xff, 18..=20))
-            } else {
-                data_class(database.code().as_deref())
-            }
-        }
-        _ => false,
-    };
-    if refused { Failure::data(error) } else { Failure::away(error) }
-}
-
-/// SQLSTATE class 22 (data exception) and 23 (integrity constraint violation).
-fn data_class(code: Option<&str>) -> bool {
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    if refuses_data(&error) { Failure::data(error) } else { Failure::away(error) }
 }

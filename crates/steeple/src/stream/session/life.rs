@@ -140,6 +140,7 @@ impl<H: Handlers> Session<H> {
         let core = &self.0.core;
         let caller = self.principal().caller().unwrap_or_default();
         let over = status != Status::Connected;
+        let grace = if status == Status::Reconnecting { core.config.client_disconnect_grace } else { Duration::ZERO };
         let notes = self.notes();
         Connection {
             id: 0,
@@ -163,7 +164,7 @@ impl<H: Handlers> Session<H> {
             commands_sent: self.commands_sent() as i64,
             errors: self.0.errors.load(Relaxed) as i64,
             last_error: notes.last_error.clone(),
-            valid_until: core.hubs.ledger.valid_until(),
+            valid_until: core.hubs.ledger.valid_until(grace),
         }
     }
 }

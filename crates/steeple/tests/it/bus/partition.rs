@@ -8,6 +8,7 @@ use steeple::{
     auth::Secret,
     bus::{Bus, Config, State, reason},
 };
+use tokio::task::JoinSet;
 
 use super::{
     LONG, SERVICE,
@@ -83,6 +84,50 @@ async fn two_sessions_that_met_nobody_agree_when_the_broker_is_back() {
     assert!(!newer.registration.is_superseded());
     one.request(SERVICE, "both", Bytes::from_static(b"hello"), LONG).await.unwrap();
     assert_eq!((older.count(), newer.count()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_asked_nobody_runs_nothing_while_a_newer_one_has_the_name() {
+    let Some(broker) = Broker::start().await else { return };
+    let line = Proxy::to(broker.port).await;
+    let config = Config { connect_timeout: Duration::from_millis(200), ..config(&broker.url()) };
+    let cut_off = Config { url: Some(Secret::new(line.url())), ..config.clone() };
+    let (caller, two) = (Bus::open(&config, "caller").await.unwrap(), Bus::open(&config, "two").await.unwrap());
+    line.cut();
+    let one = Bus::open(&cut_off, "one").await.unwrap();
+    let mut pairs = vec![];
+    for number in 0..40 {
+        let id = format!("client-{number}");
+        let older = Echo::at(&one, &id).await;
+        pairs.push((id, older));
+    }
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let mut callers = JoinSet::new();
+    let mut newer = vec![];
+    for (id, _) in &pairs {
+        newer.push(Echo::at(&two, id).await);
+        let (caller, id) = (caller.clone(), id.clone());
+        callers.spawn(async move {
+            for number in 0.. {
+                let command = Bytes::from(format!("command-{number}"));
+                assert_eq!(caller.request(SERVICE, &id, command.clone(), LONG).await.unwrap(), command);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
+    // The older sessions join, under fire; they have met nobody until now.
+    line.mend();
+    for (_, older) in &pairs {
+        tokio::time::timeout(LONG, older.registration.superseded()).await.unwrap();
+    }
+    callers.abort_all();
+    while let Some(ended) = callers.join_next().await {
+        assert!(ended.unwrap_err().is_cancelled(), "a command was not answered");
+    }
+    for ((id, older), newer) in pairs.iter().zip(&newer) {
+        assert_eq!(older.count(), 0, "{id}");
+        assert!(newer.count() > 0 && !newer.registration.is_superseded(), "{id}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

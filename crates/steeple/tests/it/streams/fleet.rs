@@ -241,8 +241,9 @@ impl Fleet {
     pub async fn nothing_left(&self) {
         let running = &self.house.running;
         until("nothing is left", async || {
-            let left = [running.sessions(), running.session_tasks(), self.hub.away(), running.in_flight()];
-            left == [0; 4]
+            let bus = running.bus().counts();
+            let streams = [running.sessions(), running.session_tasks(), self.hub.away(), running.in_flight()];
+            (streams, [bus.sessions, bus.waiting, bus.groups]) == ([0; 4], [0; 3])
         })
         .await;
     }

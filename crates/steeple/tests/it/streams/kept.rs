@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, DbBackend, IntoActiveModel as _};
 use steeple::{
     Db,
     stream::{Connection, Connections, EventKind, Status, StreamingConfig},
@@ -9,6 +10,7 @@ use steeple::{
 
 use super::fleet::{Boat, Boats, streaming, until};
 use crate::{
+    caches::counter,
     databases::{Database, on_every_database},
     trial::{
         self,
@@ -44,6 +46,11 @@ async fn row(db: &Db, client: &str, condition: impl Fn(&Connection) -> bool) -> 
     })
     .await;
     found.unwrap()
+}
+
+/// Rows and events that were not written.
+fn dropped(running: &Running) -> u64 {
+    counter(running.metrics(), "steeple_connection_log_dropped_total")
 }
 
 on_every_database! {
@@ -195,6 +202,75 @@ on_every_database! {
             Connections::known().with_status(Status::Disconnected).count(&db).await.unwrap() == 150
         })
         .await;
+        running.stop().await;
+    }
+    async fn what_the_database_refuses_keeps_nothing_else_from_being_written(database: Database) {
+        let (running, _hub, _folder) = node(&database, streaming()).await;
+        let db = running.db().clone();
+        for table in ["steeple_connection", "steeple_connection_event"] {
+            let refuse = match db.backend() {
+                DbBackend::Sqlite => format!(
+                    "CREATE TRIGGER {table}_no_bad BEFORE INSERT ON {table} WHEN NEW.client_id = 'bad'
+                     BEGIN SELECT RAISE(ABORT, 'no bad ones'); END"
+                ),
+                _ => format!("ALTER TABLE {table} ADD CONSTRAINT {table}_no_bad CHECK (client_id <> 'bad')"),
+            };
+            db.execute_unprepared(&refuse).await.unwrap();
+        }
+        // Refused, and offered again with every refresh.
+        let bad = boat(&running, "bad").await;
+        let mut boats = vec![];
+        for number in 0..20 {
+            boats.push(boat(&running, &format!("good-{number}")).await);
+        }
+        until("the others have rows", async || {
+            Connections::online().named("good-").count(&db).await.unwrap() == 20
+        })
+        .await;
+        until("the others have a history", async || {
+            Connections::events_of(&db, "fleet", EventKind::Connected, 100).await.unwrap().len() == 20
+        })
+        .await;
+        until("what was dropped is counted", async || dropped(&running) >= 2).await;
+        assert!(Connections::find(&db, "fleet", "bad").await.unwrap().is_none());
+        drop((bad, boats));
+        running.stop().await;
+    }
+    async fn the_row_of_a_client_in_its_grace_is_believed_for_all_of_it(database: Database) {
+        let grace = Duration::from_mins(10);
+        let patient = StreamingConfig { client_disconnect_grace: grace, ..streaming() };
+        let (running, _hub, _folder) = node(&database, patient).await;
+        let db = running.db().clone();
+        let boat = boat(&running, "ada").await;
+        let open = row(&db, "ada", |row| row.status == "connected").await;
+        assert!(open.valid_until < steeple::clock::now() + grace);
+        drop(boat);
+        let away = row(&db, "ada", |row| row.status == "reconnecting").await;
+        assert!(away.valid_until > away.disconnected_at.unwrap() + grace);
+        running.stop().await;
+    }
+    async fn a_clock_that_was_ahead_does_not_hide_who_is_connected_now(database: Database) {
+        let (running, _hub, _folder) = node(&database, streaming()).await;
+        let db = running.db().clone();
+        let boat = boat(&running, "ada").await;
+        let open = row(&db, "ada", |row| row.status == "connected").await;
+        // What a node wrote whose clock is an hour ahead, and that the client has left.
+        let ahead = open.connected_at + Duration::from_hours(1);
+        let mut other = open.clone().into_active_model();
+        other.session = Set("another".to_owned());
+        other.status = Set("disconnected".to_owned());
+        other.connected_at = Set(ahead);
+        other.update(&db).await.unwrap();
+        let back = row(&db, "ada", |row| row.session == open.session).await;
+        assert_eq!((back.status.as_str(), back.connected_at), ("connected", open.connected_at));
+        // Of two that say it is connected to them, the later has it.
+        let mut other = back.into_active_model();
+        other.session = Set("another".to_owned());
+        other.connected_at = Set(ahead);
+        other.update(&db).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(row(&db, "ada", |_| true).await.session, "another");
+        drop(boat);
         running.stop().await;
     }
 }

@@ -16,15 +16,15 @@ use steeple::{
     Code, Error,
     auth::Secret,
     bus::{Bus, Config},
-    stream::{DuplicatePolicy, Remote, StreamingConfig, To},
+    stream::{Connections, DuplicatePolicy, Remote, StreamingConfig, To},
 };
 use tonic::transport::{Channel, Endpoint};
 use tonic_types::StatusExt as _;
 
 use super::fleet::{Boat, Boats, Fleet, reason, streaming, until};
 use crate::{
-    bus::broker::Broker,
-    databases::skipped,
+    bus::broker::{Broker, Proxy},
+    databases::{Database, skipped},
     trial::pb::fleet::v1::{Beat, Do, Say, Tell, say::Payload},
 };
 
@@ -265,6 +265,45 @@ async fn the_broker_is_away_at_the_start_and_goes_and_comes_back() {
     bob.abort();
     one.nothing_left().await;
     two.nothing_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_node_is_cut_off_is_not_said_to_be_absent() {
+    let Some(broker) = Broker::start().await else { return };
+    let database = Database::sqlite().await.unwrap();
+    let line = Proxy::to(broker.port).await;
+    let bus = config(&broker.url());
+    let over = |bus: Config| {
+        let database = database.config();
+        Fleet::with(streaming(), move |config| (config.bus, config.database) = (bus, database))
+    };
+    let other = over(bus.clone()).await;
+    let owner = over(Config { url: Some(Secret::new(line.url())), ..bus }).await;
+    let ada = boat(&owner, "ada").await.obeying();
+    other.hub.execute("ada", tell("before"), LONG).await.unwrap();
+    let db = owner.house.running.db();
+    let status = async || Connections::find(db, "fleet", "ada").await.unwrap().map(|row| row.status);
+    until("ada has a row", async || status().await.as_deref() == Some("connected")).await;
+    line.cut();
+    // Until the broker has noticed, commands are on their way to it.
+    let short = Some(Duration::from_millis(100));
+    let missing = async |wanted: &str| {
+        until(&format!("ada is {wanted}"), async || match other.hub.execute("ada", tell("there"), short).await {
+            Ok(_) => false,
+            Err(error) if ["CLIENT_SILENT", "NODE_SILENT"].contains(&reason(&error).as_str()) => false,
+            Err(error) => {
+                assert_eq!(reason(&error), wanted);
+                true
+            }
+        })
+        .await;
+    };
+    missing("ROUTE_SETTLING").await;
+    let error = other.hub.execute("nobody", tell("there"), LONG).await.unwrap_err();
+    assert_eq!(said(&error), (Code::FailedPrecondition, "CLIENT_NOT_CONNECTED".into()));
+    ada.abort();
+    until("ada has left", async || status().await.as_deref() == Some("disconnected")).await;
+    missing("CLIENT_NOT_CONNECTED").await;
 }
 
 /// How long the storm lasts: `STEEPLE_TEST_STREAM_SECONDS=60` for the whole of it.

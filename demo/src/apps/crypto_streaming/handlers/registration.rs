@@ -1,4 +1,4 @@
-//! An agent introduces itself: its row has what it says, its session a label for its type.
+//! An agent introduces itself: its row has what it says, its session one label, for its type.
 
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use steeple::{Result, clock, stream::Session};
@@ -14,6 +14,15 @@ pub async fn handle(session: &Session<Agents>, registration: &ClientRegistration
     let kind = input::optional("client_type", &registration.client_type, 50)?;
     let version = input::optional("version", &registration.version, 50)?;
     let api_url = input::optional("api_url", &registration.api_url, 200)?;
+    // Before the row: what cannot be a label changes nothing.
+    if !kind.is_empty() {
+        session.join(kind)?;
+    }
+    // A session has few labels, and an agent one type.
+    let former = session.state().replace_kind(kind);
+    if former != kind && !former.is_empty() {
+        session.leave(&former);
+    }
     let agent = agent::ActiveModel {
         id: Set(session.state().id()?),
         name: Set(name.to_owned()),
@@ -27,8 +36,5 @@ pub async fn handle(session: &Session<Agents>, registration: &ClientRegistration
     };
     agent.update(session.context().db()).await?;
     session.set_version(version);
-    if !kind.is_empty() {
-        session.join(kind)?;
-    }
     Ok(())
 }
