@@ -276,7 +276,9 @@ impl RequestLog {
             condition = match (begun(id), backend) {
                 // The row is written after its call began, and ids are moments of writing.
                 (Some(micros), DbBackend::Sqlite) => condition.add(Column::Id.gte(micros - CLOCK_STEP)),
-                (Some(micros), DbBackend::Postgres) => condition.add(Column::CreatedAt.gte(moment(micros - CLOCK_STEP))),
+                (Some(micros), DbBackend::Postgres) => {
+                    condition.add(Column::CreatedAt.gte(moment(micros - CLOCK_STEP)))
+                }
                 // Only ids that others made have an index: those made here say when, and would cost every call.
                 (None, DbBackend::Sqlite | DbBackend::Postgres) => {
                     condition.add(Expr::cust("substr(request_id, 15, 1) <> '7'"))
@@ -293,7 +295,9 @@ impl RequestLog {
         match backend {
             DbBackend::Sqlite => Some(Column::Id.lt(micros + NEARLY_ALWAYS)),
             // The same moment, by the same clock.
-            DbBackend::Postgres => Some(Column::CreatedAt.between(moment(micros - 1_000_000), moment(micros + 1_000_000))),
+            DbBackend::Postgres => {
+                Some(Column::CreatedAt.between(moment(micros - 1_000_000), moment(micros + 1_000_000)))
+            }
             _ => None,
         }
     }
