@@ -41,6 +41,8 @@ const LOOK: u64 = 10_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest any answer may take.
 const LIMIT_MS: f64 = 100.0;
+/// The longest a search may take that reads every failed call of the day.
+const SEARCH_MS: f64 = 1000.0;
 /// How much more memory a file of any length may take.
 const LIMIT_MIB: f64 = 32.0;
 
@@ -87,9 +89,12 @@ async fn on(bench: &Bench, database: &Database) -> Outcome<Findings> {
 async fn ask_all(bench: &Bench, db: &Db, criteria: &mut Vec<Criterion>) -> Outcome<()> {
     let day = || Question::last(24);
     let log = || RequestLog::recent(24);
-    let (mut one, mut rare) = (Vec::new(), Vec::new());
+    let (mut one, mut rare, mut slow) = (Vec::new(), Vec::new(), Vec::new());
     macro_rules! measure {
-        ($what:expr, $ask:expr) => {{
+        ($what:expr, $ask:expr) => {
+            measure!($what, $ask, LIMIT_MS)
+        };
+        ($what:expr, $ask:expr, $limit:expr) => {{
             let mut times = Vec::new();
             // The first one reads what the disk has.
             for round in 0..=bench.rounds {
@@ -101,7 +106,7 @@ async fn ask_all(bench: &Bench, db: &Db, criteria: &mut Vec<Criterion>) -> Outco
             }
             let spread = Spread::of(times);
             if !bench.smoke {
-                criteria.push(Criterion::at_most($what, spread, LIMIT_MS));
+                criteria.push(Criterion::at_most($what, spread, $limit));
             }
         }};
     }
@@ -120,8 +125,29 @@ async fn ask_all(bench: &Bench, db: &Db, criteria: &mut Vec<Criterion>) -> Outco
     measure!("failed calls with one code, first page, ms", log().by_code(Code::Internal).page(db, 1, PAGE).await?);
     measure!("calls of a user, first page, ms", log().by_user(7).page(db, 1, PAGE).await?);
     measure!("all calls, hundredth page, ms", log().page(db, 100, PAGE).await?);
+    measure!("calls of a service, first page, ms", log().by_service("bench.Filled").page(db, 1, PAGE).await?);
+    measure!("calls of a service, hundredth page, ms", log().by_service("bench.Filled").page(db, 100, PAGE).await?);
+    // Every third call takes that long; then one in three hundred; then none.
+    measure!("calls of 100 ms and more, first page, ms", log().slow(100).page(db, 1, PAGE).await?);
+    measure!("calls of 199 ms and more, first page, ms", slow = log().slow(199).page(db, 1, PAGE).await?.rows);
+    measure!("calls of 1 s and more, first page, ms", log().slow(1000).page(db, 1, PAGE).await?);
+    // Within the day that REST and the admin keep them to. Of an unknown text each failed call is read.
+    measure!("failed calls with a text, first page, ms", log().containing("by the bench").page(db, 1, PAGE).await?);
+    measure!(
+        "failed calls with an unknown text, ms",
+        log().containing("no such text").page(db, 1, PAGE).await?,
+        SEARCH_MS
+    );
+    measure!("calls from an address, first page, ms", log().by_client_ip("127.0.0.1").page(db, 1, PAGE).await?);
+    measure!("all that the first page of the admin asks of the log, ms", {
+        let (overview, chart) = (day()?.statistics(db).await?, day()?.timeline(db, Interval::Hour).await?);
+        let errors = day()?.errors(db).await?;
+        std::hint::black_box((overview, chart, errors))
+    });
     if !bench.smoke {
-        let whole = one.iter().all(|row| row.method_name == "Method0") && rare.iter().all(|row| row.status == "error");
+        let whole = one.iter().all(|row| row.method_name == "Method0")
+            && rare.iter().all(|row| row.status == "error")
+            && slow.iter().all(|row| row.duration_us.is_some_and(|us| us >= 199_000));
         criteria.push(Criterion::equal("pages that have what was asked for", u64::from(whole), 1));
     }
     Ok(())

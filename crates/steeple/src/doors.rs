@@ -3,11 +3,13 @@
 //! [`server`](crate::server) knows no door, and a door knows the server as [`Inside`](crate::server::Inside). Here they
 //! meet. Must never: decide anything else.
 
+use std::sync::Arc;
+
 use crate::{
     admin,
     config::Config,
-    monitor,
-    server::{Running, Server, StartError},
+    monitor::{self, Monitor},
+    server::{Inside, Running, Server, StartError},
 };
 
 impl Server {
@@ -20,6 +22,11 @@ impl Server {
     /// Whatever keeps a part from working that the configuration asks for; nothing is left running.
     pub async fn start(self, config: Config) -> Result<Running, StartError> {
         // Large, and whoever starts a server should not carry it about.
-        Box::pin(self.start_with(config, |inside| monitor::router(inside).merge(admin::router(inside)))).await
+        let doors = |inside: &Arc<Inside>| {
+            // One for both: what it allows at once it allows in all.
+            let monitor = Arc::new(Monitor::new(inside));
+            monitor::router(&monitor).merge(admin::router(&monitor))
+        };
+        Box::pin(self.start_with(config, doors)).await
     }
 }

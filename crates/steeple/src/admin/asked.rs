@@ -9,7 +9,7 @@ use std::{
 use axum::{
     RequestExt as _,
     extract::{ConnectInfo, FromRequest as _, Path, Request},
-    http::{Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
     response::{Html, IntoResponse as _, Response},
 };
 use minijinja::{Value, context, value::Serde};
@@ -34,6 +34,8 @@ pub(super) struct Asked {
     pub query: Fields,
     /// What was filled in; empty unless something is to be changed.
     pub form: Fields,
+    /// What came with it. Holds the session's cookie.
+    pub headers: HeaderMap,
     parts: HashMap<String, String>,
 }
 
@@ -77,6 +79,7 @@ impl Asked {
             let error = Error::not_found("page", "of this address");
             return Err(Box::new(failure::page(&shell, error)));
         };
+        let headers = request.headers().clone();
         let form = if request.method() == Method::POST {
             let identity = &shell.admin.inside().identity;
             match StaffForm::from_request(request, identity).await {
@@ -86,7 +89,7 @@ impl Asked {
         } else {
             Fields::default()
         };
-        Ok((Self { shell: shell.clone(), query, form, parts }, shell))
+        Ok((Self { shell: shell.clone(), query, form, headers, parts }, shell))
     }
 
     pub fn admin(&self) -> &Admin {

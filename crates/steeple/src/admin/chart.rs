@@ -210,7 +210,12 @@ mod tests {
                 ..Numbers::default()
             },
         };
-        Timeline { hours: 1, interval: Interval::Minute, buckets: calls.iter().map(bucket).collect() }
+        Timeline {
+            hours: 1,
+            interval: Interval::Minute,
+            all: Numbers::default(),
+            buckets: calls.iter().map(bucket).collect(),
+        }
     }
 
     #[test]

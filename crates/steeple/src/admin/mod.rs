@@ -73,7 +73,8 @@ impl fmt::Debug for Admin {
 }
 
 /// The admin of a server.
-pub(crate) fn router(inside: &Arc<Inside>) -> Router {
+pub(crate) fn router(monitor: &Arc<Monitor>) -> Router {
+    let inside = &monitor.inside;
     let config = &inside.config.admin;
     if !config.enabled {
         return Router::new();
@@ -81,7 +82,7 @@ pub(crate) fn router(inside: &Arc<Inside>) -> Router {
     let root = config.path.clone();
     let views = Views::new(inside, &root);
     let models = Models::of(inside);
-    let admin = Arc::new(Admin { monitor: Arc::new(Monitor::new(inside)), views, models, root: root.clone() });
+    let admin = Arc::new(Admin { monitor: monitor.clone(), views, models, root: root.clone() });
     let pages = Router::new()
         .route("/", page(overview::page))
         .route("/overview/live", page(overview::live))

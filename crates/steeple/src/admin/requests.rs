@@ -47,7 +47,7 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
                 "" => None,
                 text => Some(text.parse().map_err(|_| Error::invalid("before", "must be the number of a row"))?),
             };
-            let found = requests::list(monitor, requests::question(&query), (1, ROWS), before).await?;
+            let found = requests::list(monitor, requests::question(monitor, &query), (1, ROWS), before).await?;
             Ok((found, rest))
         }
         Err(error) => Err(error),
@@ -102,6 +102,10 @@ fn counted(found: &requests::Requests, older: bool) -> String {
     let count = shown::number(found.page.count as f64);
     let words = if found.page.count == 1 && found.page.count_is_exact { "request" } else { "requests" };
     let place = if older { " from here on" } else { "" };
+    let place = match found.looked_back_hours {
+        Some(hours) => format!("{place} in the last {hours} hours (give a time to look further back)"),
+        None => place.to_owned(),
+    };
     if found.page.count_is_exact {
         format!("{count} {words}{place}")
     } else {
@@ -161,7 +165,8 @@ pub(super) async fn live(asked: Asked) -> Result<Response> {
         let values = context! { rows => Serde([item]) };
         admin.views.render("requests_rows.html", values).ok()
     };
-    Ok(live::follow(monitor, requests::question(&query), row).await?.into_response())
+    let log = requests::question(&monitor, &query);
+    Ok(live::follow(monitor, asked.headers, log, row).await?.into_response())
 }
 
 /// `GET /requests/{id}`.

@@ -62,9 +62,26 @@ impl Staff {
 
     /// Who sends these headers, whatever they want.
     pub(super) async fn seen(identity: &Identity, headers: &HeaderMap) -> Result<Self> {
+        Self::with(identity, headers, identity.sessions.find(headers)).await
+    }
+
+    /// Whether they who sent these headers a while ago still may: for an answer that goes on by itself, which keeps no
+    /// session from becoming idle.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub async fn still(identity: &Identity, headers: &HeaderMap) -> Result<()> {
+        Self::with(identity, headers, identity.sessions.still(headers)).await.map(drop)
+    }
+
+    async fn with(
+        identity: &Identity,
+        headers: &HeaderMap,
+        session: impl Future<Output = Result<Option<Session>>>,
+    ) -> Result<Self> {
         let staff = match identity.authenticator.authenticate(headers).await? {
             // A credential that was sent on purpose counts before a cookie, which comes by itself.
-            Principal::Anonymous => match identity.sessions.find(headers).await? {
+            Principal::Anonymous => match session.await? {
                 Some(session) => Self { principal: Principal::User(session.user.clone()), session: Some(session) },
                 None => Self { principal: Principal::Anonymous, session: None },
             },

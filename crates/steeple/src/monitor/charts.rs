@@ -1,5 +1,7 @@
 //! `charts/`: the same numbers in the shapes of charts.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,7 +14,7 @@ use crate::{
     clock,
     error::Result,
     node::{self, Event, EventKind, Uptime},
-    record::stats::{Bucket, ErrorNumbers, Errors, Interval, Question, Statistics},
+    record::stats::{Bucket, ErrorNumbers, Errors, Interval, Question, Statistics, Timeline},
 };
 
 const HOURS: &[Parameter] = &[hours(720)];
@@ -47,8 +49,9 @@ pub(crate) struct RequestVolume {
     pub data_points: Vec<Volume>,
     pub period_hours: u32,
     pub granularity: Interval,
+    /// Of all points.
     pub total_requests: u64,
-    /// Per cent of all calls that succeeded.
+    /// Per cent of all points' calls that succeeded.
     pub avg_success_rate: f64,
 }
 
@@ -70,7 +73,9 @@ pub(crate) struct ResponseTime {
     pub data_points: Vec<Durations>,
     pub period_hours: u32,
     pub granularity: Interval,
+    /// Of all points.
     pub overall_avg_ms: f64,
+    /// Of all points.
     pub overall_p95_ms: f64,
 }
 
@@ -124,7 +129,7 @@ pub(crate) struct ErrorDistribution {
     pub error_types: Vec<ErrorNumbers>,
     pub period_hours: u32,
     pub total_errors: u64,
-    /// Null when no call failed.
+    /// The code that most calls ended with, whatever their method. Null when no call failed.
     pub most_common_error: Option<String>,
 }
 
@@ -185,8 +190,9 @@ pub(crate) async fn server_lifecycle(monitor: &Monitor, hours: u32) -> Result<Se
 /// The database's.
 pub(crate) async fn calls(monitor: &Monitor, hours: u32) -> Result<(RequestVolume, ResponseTime, ServiceActivity)> {
     let (question, granularity) = (Question::last(hours)?, Interval::for_hours(hours));
-    let buckets = question.timeline(&monitor.inside.db, granularity).await?.buckets;
-    let Statistics { all, mut services, .. } = question.statistics(&monitor.inside.db).await?;
+    // The figures beside the points are those of the points, whose first is a whole bucket.
+    let Timeline { all, buckets, .. } = question.timeline(&monitor.inside.db, granularity).await?;
+    let Statistics { mut services, .. } = question.statistics(&monitor.inside.db).await?;
     let volume = |bucket: &Bucket| Volume {
         timestamp: bucket.timestamp,
         total_requests: bucket.total,
@@ -247,9 +253,18 @@ pub(crate) async fn error_distribution(monitor: &Monitor, hours: u32) -> Result<
         title: "Error distribution",
         period_hours: hours,
         total_errors,
-        most_common_error: errors.first().map(|error| error.error_code.clone()),
+        most_common_error: most_common(&errors),
         error_types: errors,
     })
+}
+
+/// The code with the highest sum over its methods; of several the first by name.
+fn most_common(errors: &[ErrorNumbers]) -> Option<String> {
+    let mut codes = BTreeMap::<&str, u64>::new();
+    for error in errors {
+        *codes.entry(&error.error_code).or_default() += error.count;
+    }
+    codes.into_iter().rev().max_by_key(|(_, count)| *count).map(|(code, _)| code.to_owned())
 }
 
 async fn get_server_uptime(asked: Asked) -> Result<ServerUptime> {
@@ -288,4 +303,25 @@ async fn get_dashboard(asked: Asked) -> Result<Dashboard> {
         period_hours: hours,
         generated_at: clock::now(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_common_error_is_summed_over_methods() {
+        let error = |code: &str, method: &str, count| ErrorNumbers {
+            error_code: code.to_owned(),
+            service_name: "a.B".to_owned(),
+            method_name: method.to_owned(),
+            count,
+            percentage: 0.0,
+        };
+        let errors = [error("INTERNAL", "One", 5), error("NOT_FOUND", "One", 4), error("NOT_FOUND", "Two", 3)];
+        assert_eq!(most_common(&errors).as_deref(), Some("NOT_FOUND"));
+        assert_eq!(most_common(&errors[..2]).as_deref(), Some("INTERNAL"));
+        assert_eq!(most_common(&[error("B", "One", 2), error("A", "Two", 2)]).as_deref(), Some("A"));
+        assert_eq!(most_common(&[]), None);
+    }
 }

@@ -6,7 +6,7 @@ use axum::{
     RequestExt as _,
     body::Bytes,
     extract::{Path, Request},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::MethodFilter,
 };
@@ -59,6 +59,8 @@ pub(super) struct Asked {
     /// Staff.
     pub principal: Principal,
     pub query: Query,
+    /// What came with it, where the answer goes on for long. Holds a credential.
+    pub headers: HeaderMap,
     path: HashMap<String, String>,
     body: Bytes,
 }
@@ -174,8 +176,12 @@ impl Endpoint {
         let query = Query::read(self.parameters, request.uri().query().unwrap_or_default())?;
         let path = request.extract_parts::<Path<HashMap<String, String>>>().await;
         let path = path.map_err(|error| Problem::new(error.status(), error.body_text()))?.0;
+        let headers = match self.answer {
+            Answer::Stream(_) => request.headers().clone(),
+            Answer::Json(_) => HeaderMap::new(),
+        };
         let body = if self.body.is_some() { body(request).await? } else { Bytes::new() };
-        Ok((self.handler)(Asked { monitor, principal, query, path, body }).await?)
+        Ok((self.handler)(Asked { monitor, principal, query, headers, path, body }).await?)
     }
 }
 

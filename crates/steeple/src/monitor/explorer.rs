@@ -246,7 +246,7 @@ async fn call(asked: Asked, wanted: Wanted) -> Result<Called> {
 
 async fn logs(asked: Asked) -> Result<Paged<Logged>> {
     let Asked { monitor, query, .. } = &asked;
-    let mut page = requests::list(monitor, requests::question(query), query.page(), None).await?.page;
+    let mut page = requests::list(monitor, requests::question(monitor, query), query.page(), None).await?.page;
     let items = std::mem::take(&mut page.results);
     let logged = |Item { row, username, .. }: Item| Logged {
         request_id: row.request_id,

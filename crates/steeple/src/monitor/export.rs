@@ -3,6 +3,8 @@
 //! Rows are read a part at a time, each when the reader has taken the one before, so that memory stays flat whatever the
 //! length. Must never: let a spreadsheet take a cell for a formula.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, header},
@@ -11,9 +13,8 @@ use axum::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{endpoint::Asked, requests::question};
+use super::{Monitor, endpoint::Asked, requests::question, taken};
 use crate::{
-    Db,
     error::{Error, Result},
     record::{RequestLog, RequestLogRow},
 };
@@ -59,15 +60,16 @@ pub(super) async fn export(asked: Asked) -> Result<Response> {
     let place = place.map_err(|_| Error::resource_exhausted("there are too many exports at once, try again later"))?;
     let format = if query.choice("format") == Some("ndjson") { Format::Ndjson } else { Format::Csv };
     let left = query.whole("limit").map_or(u64::MAX, |limit| limit as u64);
-    let (db, log) = (monitor.inside.db.clone(), question(&query));
+    let log = question(&monitor, &query);
     // The first part is read before the answer begins, so that what cannot be read is told.
-    let first = log.clone().limit(PART.min(left)).all(&db).await?;
+    let asked = log.clone().limit(PART.min(left));
+    let first = monitor.ask(move |db| async move { asked.all(&db).await }).await?;
     let (out, parts) = mpsc::channel(2);
     let name = match format {
         Format::Csv => "requests.csv",
         Format::Ndjson => "requests.ndjson",
     };
-    tokio::spawn(write(db, log, format, (first, left), out, place));
+    tokio::spawn(write(monitor, log, format, (first, left), out, place));
     let mut response = Response::new(Body::from_stream(ReceiverStream::new(parts)));
     let headers = response.headers_mut();
     headers.insert(
@@ -85,7 +87,7 @@ pub(super) async fn export(asked: Asked) -> Result<Response> {
 type Part = Result<Bytes, Error>;
 
 async fn write(
-    db: Db,
+    monitor: Arc<Monitor>,
     log: RequestLog,
     format: Format,
     (mut rows, mut left): (Vec<RequestLogRow>, u64),
@@ -94,7 +96,7 @@ async fn write(
 ) {
     if format == Format::Csv {
         let heading = Bytes::from(COLUMNS.join(",") + "\r\n");
-        if out.send(Ok(heading)).await.is_err() {
+        if !taken(&out, Ok(heading)).await {
             return;
         }
     }
@@ -107,15 +109,16 @@ async fn write(
             }
             part
         });
-        if out.send(Ok(part.into())).await.is_err() || left == 0 {
+        if !taken(&out, Ok(part.into())).await || left == 0 {
             break;
         }
-        rows = match log.clone().before(last).limit(PART.min(left)).all(&db).await {
+        let next = log.clone().before(last).limit(PART.min(left));
+        rows = match monitor.ask(move |db| async move { next.all(&db).await }).await {
             Ok(rows) => rows,
             // The answer has begun: it breaks off, and its reader sees that.
             Err(error) => {
-                tracing::warn!(%error, "an export of the request log broke off");
-                let _ = out.send(Err(error.into())).await;
+                tracing::warn!(error = error.for_log(), "an export of the request log broke off");
+                taken(&out, Err(error)).await;
                 break;
             }
         };

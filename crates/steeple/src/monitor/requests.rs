@@ -10,6 +10,7 @@ use super::{
     names::Names,
     paged::Paged,
     query::{Kind, PAGE, PAGE_SIZE, Parameter, Query, parameter},
+    services::served,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -44,16 +45,37 @@ macro_rules! filters {
     ($($more:expr),*) => {
         &[
             parameter("service", Kind::Text, "Only calls to this service, by its full name."),
-            parameter("method", Kind::Text, "Only calls to methods of this name."),
+            parameter(
+                "method",
+                Kind::Text,
+                "Only calls to methods of this name. Without a service, where not exactly one that is served has such a \
+                 method, only of the last 24 hours unless a time is given."
+            ),
             parameter("status", Kind::Choice(&STATUSES, None), "Only calls with this status."),
             parameter("code", Kind::Choice(&CODES, None), "Only calls that ended with this code."),
             parameter("user_id", Kind::Whole(0, i64::MAX, None), "Only calls of this user."),
             parameter("api_key_id", Kind::Whole(0, i64::MAX, None), "Only calls with this API key."),
             parameter("request_id", Kind::Text, "Only calls with this request id."),
-            parameter("client_ip", Kind::Text, "Only calls from this address."),
-            parameter("text", Kind::Text, "Only failed calls with this in their error."),
-            parameter("min_ms", Kind::Whole(0, MOST_MS, None), "Only calls that took at least so many milliseconds."),
-            parameter("max_ms", Kind::Whole(0, MOST_MS, None), "Only calls that took at most so many milliseconds."),
+            parameter(
+                "client_ip",
+                Kind::Text,
+                "Only calls from this address; of the last 24 hours unless a time is given."
+            ),
+            parameter(
+                "text",
+                Kind::Text,
+                "Only failed calls with this in their error; of the last 24 hours unless a time is given."
+            ),
+            parameter(
+                "min_ms",
+                Kind::Whole(0, MOST_MS, None),
+                "Only calls that took at least so many milliseconds; below 100 of the last 24 hours unless a time is given."
+            ),
+            parameter(
+                "max_ms",
+                Kind::Whole(0, MOST_MS, None),
+                "Only calls that took at most so many milliseconds; of the last 24 hours unless a time is given."
+            ),
             parameter("hours", Kind::Whole(1, 87_600, None), "Only calls that began in the last hours."),
             parameter("since", Kind::Moment, "Only calls that began then or later."),
             parameter("until", Kind::Moment, "Only calls that began before."),
@@ -139,17 +161,22 @@ pub(crate) struct Requests {
     pub page: Paged<Item>,
     /// `before` of the page after this one; null on the last.
     pub next_before: Option<i64>,
+    /// Only so many last hours were looked at, because no time was given and no index finds what was asked for. Null: all
+    /// that was asked for.
+    pub looked_back_hours: Option<u32>,
 }
 
-/// The question that the filters ask.
-pub(crate) fn question(query: &Query) -> RequestLog {
+/// The question that the filters ask; [bounded](RequestLog::bounded).
+pub(crate) fn question(monitor: &Monitor, query: &Query) -> RequestLog {
     let number = |name| query.whole(name);
     let ms = |name| number(name).map(|ms| u32::try_from(ms).unwrap_or(u32::MAX));
     let mut log = RequestLog::all_time();
-    if let Some(service) = query.text("service") {
+    let method = query.text("method");
+    let service = query.text("service").or_else(|| only_service_with(monitor, method?));
+    if let Some(service) = service {
         log = log.by_service(service);
     }
-    if let Some(method) = query.text("method") {
+    if let Some(method) = method {
         log = log.by_method(method);
     }
     if let Some(state) = State::ALL.into_iter().find(|state| query.choice("status") == Some(state.as_str())) {
@@ -189,7 +216,13 @@ pub(crate) fn question(query: &Query) -> RequestLog {
     if let Some(moment) = query.moment("until") {
         log = log.until(moment);
     }
-    log
+    log.bounded()
+}
+
+/// The one service that is served and has a method of this name: with it, an index finds the calls.
+fn only_service_with<'m>(monitor: &'m Monitor, method: &str) -> Option<&'m str> {
+    let mut with = served(monitor).filter(|planned| planned.methods.iter().any(|known| known.method.name == method));
+    with.next().filter(|_| with.next().is_none()).map(|planned| planned.found.name)
 }
 
 /// The page `page` of `page_size` calls; with `before`, the first of those that are older than that row.
@@ -212,17 +245,18 @@ pub(crate) async fn list(
     if page > last {
         return Err(Error::not_found("page", format!("{page}; pages go up to {last}, then go on with before")));
     }
-    let found = log.page(&monitor.inside.db, page, page_size).await?;
+    let looked_back_hours = log.looks_back();
+    let found = monitor.ask(move |db| async move { log.page(&db, page, page_size).await }).await?;
     let next_before = found.rows.last().map(|row| row.id);
     let items = Item::of(monitor, found.rows).await?;
     let page = Paged::of(items, (found.count, !found.more), (page, page_size))?;
     let next_before = next_before.filter(|_| page.has_next || !page.count_is_exact);
-    Ok(Requests { page, next_before })
+    Ok(Requests { page, next_before, looked_back_hours })
 }
 
 async fn requests(asked: Asked) -> Result<Requests> {
     let Asked { monitor, query, .. } = &asked;
-    list(monitor, question(query), query.page(), query.whole("before")).await
+    list(monitor, question(monitor, query), query.page(), query.whole("before")).await
 }
 
 async fn request(asked: Asked) -> Result<Item> {

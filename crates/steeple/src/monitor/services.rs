@@ -85,7 +85,7 @@ pub(crate) struct Detail {
     pub methods: Vec<Method>,
     /// Its numbers.
     pub stats: Stats,
-    /// Its last failed calls, newest first.
+    /// Its last calls that failed in the hours asked for, newest first.
     pub recent_errors: Vec<RecentError>,
 }
 
@@ -235,9 +235,11 @@ pub(crate) async fn detail(monitor: &Monitor, name: &str, hours: u32) -> Result<
     let numbers = Question::last(hours)?.service(name).statistics(db).await?.all;
     let last_24h_requests = match hours {
         24 => numbers.total,
-        _ => Question::last(24)?.service(name).statistics(db).await?.total,
+        // Counts alone: no durations are read for them.
+        _ => Question::last(24)?.service(name).errors(db).await?.total_calls,
     };
-    let failed = RequestLog::all_time().by_service(name).errors().limit(RECENT).all(db).await?;
+    let failed = RequestLog::recent(hours).by_service(name).errors().limit(RECENT);
+    let failed = monitor.ask(move |db| async move { failed.all(&db).await }).await?;
     let recent_errors = failed.into_iter().map(|row| RecentError {
         id: row.id,
         method: row.method_name,

@@ -159,7 +159,8 @@ async fn slowest(asked: Asked) -> Result<Slowest> {
     if let Some(method) = asked.query.text("method") {
         log = log.by_method(method);
     }
-    let rows = log.slowest(&asked.monitor.inside.db, limit(&asked) as u64).await?;
+    let limit = limit(&asked) as u64;
+    let rows = asked.monitor.ask(move |db| async move { log.slowest(&db, limit).await }).await?;
     Ok(Slowest { requests: Item::of(&asked.monitor, rows).await?, period_hours: hours })
 }
 

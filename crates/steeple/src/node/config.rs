@@ -11,14 +11,15 @@ pub struct Config {
     /// Between two heartbeats. Who has missed three is taken for dead. Default 10 s.
     #[serde(with = "humantime_serde")]
     pub heartbeat_interval: Duration,
-    /// How long a server is listed after its last heartbeat. Default 7 days.
+    /// How long a server is listed after its last heartbeat: as far back as charts of servers
+    /// can tell. Default 30 days.
     #[serde(with = "humantime_serde")]
     pub keep: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { heartbeat_interval: Duration::from_secs(10), keep: Duration::from_hours(7 * 24) }
+        Self { heartbeat_interval: Duration::from_secs(10), keep: Duration::from_hours(30 * 24) }
     }
 }
 
@@ -39,6 +40,11 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_are_kept_as_long_as_charts_look_back() {
+        assert!(Config::default().keep >= Duration::from_hours(720));
+    }
 
     #[test]
     fn nonsense_is_named() {

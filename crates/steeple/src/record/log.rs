@@ -33,16 +33,18 @@ mod page;
 #[cfg(test)]
 mod plans;
 mod tail;
+mod way;
 
 use chrono::TimeDelta;
 use sea_orm::{
     ColumnTrait as _, Condition, DbBackend, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    QuerySelect as _,
     sea_query::{Alias, Expr, ExprTrait as _, SimpleExpr},
 };
 use tonic::Code;
 use uuid::Uuid;
 
+use self::way::Way;
 pub use self::{
     page::Page,
     tail::{News, Tail},
@@ -64,6 +66,11 @@ const CLOCK_STEP: i64 = 60_000_000;
 /// Microseconds within which a call's row is written, unless the database was away.
 const NEARLY_ALWAYS: i64 = 10_000_000;
 
+/// The condition of the index on the status, in the words of its migration.
+const NOT_SUCCESS: &str = "status <> 'success'";
+/// The index on durations begins here, in microseconds: what is quicker is nobody's concern. The migration says the same.
+const SLOW: i64 = 100_000;
+
 /// How many rows [`RequestLog::all`] gives when no limit is set.
 pub const DEFAULT_LIMIT: u64 = 100;
 
@@ -71,13 +78,25 @@ pub const DEFAULT_LIMIT: u64 = 100;
 #[derive(Debug, Clone)]
 #[must_use = "a question is asked by `all` or `count`"]
 pub struct RequestLog {
+    /// What a call's first row says for good.
     condition: Condition,
+    /// What is certain only once the call has ended.
+    outcome: Condition,
     since: Option<clock::Time>,
     until: Option<clock::Time>,
     service: Option<String>,
     method: Option<String>,
     request_id: Option<String>,
+    client_ip: Option<String>,
     code: Option<Code>,
+    /// Asks for durations that have an index.
+    slow: bool,
+    /// Asks for a text of failures.
+    text: bool,
+    /// Asks for something that has none.
+    unindexed: bool,
+    /// Looks back so many hours because nothing was said of the time.
+    looks_back: Option<u32>,
     limit: u64,
 }
 
@@ -92,12 +111,18 @@ impl RequestLog {
     pub fn all_time() -> Self {
         Self {
             condition: Condition::all(),
+            outcome: Condition::all(),
             since: None,
             until: None,
             service: None,
             method: None,
             request_id: None,
+            client_ip: None,
             code: None,
+            slow: false,
+            text: false,
+            unindexed: false,
+            looks_back: None,
             limit: DEFAULT_LIMIT,
         }
     }
@@ -146,12 +171,12 @@ impl RequestLog {
 
     /// Calls in this state.
     pub fn by_status(self, state: State) -> Self {
-        let question = self.only(Column::Status.eq(state.as_str()));
+        let question = self.once_ended(Column::Status.eq(state.as_str()));
         match state {
             State::Success => question,
             // A planner uses the partial index on the status only when the statement's text, without its parameters,
             // implies the index's condition.
-            _ => question.only(Expr::cust("status <> 'success'")),
+            _ => question.once_ended(Expr::cust(NOT_SUCCESS)),
         }
     }
 
@@ -161,7 +186,8 @@ impl RequestLog {
         self
     }
 
-    /// Calls to methods of this name: `GetCoin`. Without a service no index helps, and rare methods take a while.
+    /// Calls to methods of this name: `GetCoin`. Without a service no index helps, and rare methods take a while; see
+    /// [`bounded`](Self::bounded).
     pub fn by_method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
@@ -169,12 +195,12 @@ impl RequestLog {
 
     /// Calls of this user (`auth_user.id`).
     pub fn by_user(self, id: i64) -> Self {
-        self.only(Column::UserId.eq(id))
+        self.once_ended(Column::UserId.eq(id))
     }
 
     /// Calls with this API key (`steeple_api_key.id`).
     pub fn by_api_key(self, id: i64) -> Self {
-        self.only(Column::ApiKeyId.eq(id))
+        self.once_ended(Column::ApiKeyId.eq(id))
     }
 
     /// Calls with this request id; callers may repeat theirs.
@@ -185,12 +211,18 @@ impl RequestLog {
 
     /// Calls that carried a credential that held.
     pub fn authenticated(self) -> Self {
-        self.only(Column::IsAuthenticated.eq(true))
+        self.once_ended(Column::IsAuthenticated.eq(true))
     }
 
     /// Calls that took at least `milliseconds`.
-    pub fn slow(self, milliseconds: u32) -> Self {
-        self.only(Column::DurationUs.gte(i64::from(milliseconds) * 1000))
+    pub fn slow(mut self, milliseconds: u32) -> Self {
+        let least = i64::from(milliseconds) * 1000;
+        if least >= SLOW {
+            self.slow = true;
+        } else {
+            self.unindexed = true;
+        }
+        self.once_ended(Column::DurationUs.gte(least))
     }
 
     /// Rows older than the row `id`: the next page after the one that ended with it.
@@ -204,8 +236,31 @@ impl RequestLog {
         self
     }
 
+    /// Keeps a question that no index answers (an address, a text, a duration of less than 100 ms, a method without its
+    /// service) to the last [`BOUNDED_HOURS`](Self::BOUNDED_HOURS), unless it says a time or a request id: what is looked
+    /// for and seldom there would have every row read.
+    pub fn bounded(mut self) -> Self {
+        let method_alone = self.method.is_some() && self.service.is_none();
+        if (self.unindexed || method_alone) && self.since.is_none() && self.request_id.is_none() {
+            let until = self.until.unwrap_or_else(clock::now);
+            self.looks_back = Some(Self::BOUNDED_HOURS);
+            return self.since(until - TimeDelta::hours(Self::BOUNDED_HOURS.into()));
+        }
+        self
+    }
+
+    /// The hours that [`bounded`](Self::bounded) kept the question to; `None` when it did not.
+    pub fn looks_back(&self) -> Option<u32> {
+        self.looks_back
+    }
+
     fn only(mut self, condition: impl Into<Condition>) -> Self {
         self.condition = self.condition.add(condition);
+        self
+    }
+
+    fn once_ended(mut self, condition: impl Into<Condition>) -> Self {
+        self.outcome = self.outcome.add(condition);
         self
     }
 
@@ -214,15 +269,14 @@ impl RequestLog {
     /// # Errors
     /// The database's.
     pub async fn all(self, db: &Db) -> Result<Vec<RequestLogRow>, DbErr> {
-        let limit = self.limit;
-        let ask = |condition| Entity::find().filter(condition).order_by_desc(Column::Id).limit(limit).all(db);
         if let Some(near) = self.near(db.backend()) {
-            let rows = ask(self.condition(db.backend()).add(near)).await?;
+            let rows = self.listed(db.backend(), Way::Usual).filter(near).limit(self.limit).all(db).await?;
             if !rows.is_empty() {
                 return Ok(rows);
             }
         }
-        ask(self.condition(db.backend())).await
+        let way = self.way(db).await?;
+        self.listed(db.backend(), way).limit(self.limit).all(db).await
     }
 
     /// How many rows there are; the limit does not count.
@@ -230,11 +284,17 @@ impl RequestLog {
     /// # Errors
     /// The database's.
     pub async fn count(self, db: &Db) -> Result<u64, DbErr> {
-        Entity::find().filter(self.condition(db.backend())).count(db).await
+        Entity::find().filter(self.condition(db.backend(), Way::Usual)).count(db).await
     }
 
-    /// Everything that was asked for, in the words that let this database use its indexes.
-    fn condition(&self, backend: DbBackend) -> Condition {
+    /// Everything that was asked for, in the words that let this database go this way.
+    fn condition(&self, backend: DbBackend, way: Way) -> Condition {
+        let (lasting, ended) = (self.lasting(backend, way), self.ended(backend, way));
+        if ended.is_empty() { lasting } else { lasting.add(ended) }
+    }
+
+    /// What was asked for that a call's end does not change.
+    fn lasting(&self, backend: DbBackend, way: Way) -> Condition {
         let sqlite = backend == DbBackend::Sqlite;
         let mut condition = self.condition.clone();
         let created = || Expr::col(Alias::new("created_us"));
@@ -257,6 +317,8 @@ impl RequestLog {
             let keys = service_keys(service);
             condition = match &self.method {
                 Some(method) => condition.add(Column::MethodKey.eq(method_key(service, method))),
+                None if way == Way::ByIds => condition,
+                None if sqlite => condition.add(way::methods_within(&keys)),
                 None => condition.add(Column::MethodKey.between(*keys.start(), *keys.end())),
             };
             condition = condition.add(Column::ServiceName.eq(service.as_str()));
@@ -264,11 +326,13 @@ impl RequestLog {
         if let Some(method) = &self.method {
             condition = condition.add(Column::MethodName.eq(method.as_str()));
         }
-        if let Some(code) = self.code {
+        if let Some(address) = &self.client_ip {
             condition = if sqlite {
-                condition.add(Expr::col(Alias::new("code")).eq(code as i16))
+                // What the view makes of every row's peer costs more than to compare with it: address, colon, port.
+                let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+                condition.add(Column::Peer.gte(format!("{host}:"))).add(Column::Peer.lt(format!("{host};")))
             } else {
-                condition.add(Column::GrpcStatusCode.eq(code_name(code)))
+                condition.add(Column::ClientIp.eq(address.as_str()))
             };
         }
         if let Some(id) = &self.request_id {
@@ -285,6 +349,29 @@ impl RequestLog {
                 }
                 _ => condition,
             };
+        }
+        condition
+    }
+
+    /// What was asked for of a call's end, or that may be unknown before it.
+    fn ended(&self, backend: DbBackend, way: Way) -> Condition {
+        let mut condition = self.outcome.clone();
+        if let Some(code) = self.code {
+            condition = if backend == DbBackend::Sqlite {
+                condition.add(Expr::col(Alias::new("code")).eq(code as i16))
+            } else {
+                condition.add(Column::GrpcStatusCode.eq(code_name(code)))
+            };
+        }
+        if way != Way::ByIds {
+            if self.slow {
+                // In the words of the index.
+                condition = condition.add(Expr::cust(format!("duration_us >= {SLOW}")));
+            }
+            if self.text {
+                let failed = [State::Error, State::Cancelled, State::Timeout].map(State::as_str);
+                condition = condition.add(Column::Status.is_in(failed));
+            }
         }
         condition
     }

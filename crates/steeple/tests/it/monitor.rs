@@ -160,11 +160,15 @@ struct Events(BufReader<TcpStream>);
 
 impl Events {
     async fn open(house: &Watched, path: &str) -> Self {
+        Self::of(house, &house.staff, path).await
+    }
+
+    /// As whoever sends these lines.
+    async fn of(house: &House, lines: &str, path: &str) -> Self {
         let address = house.running.http.unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!(
-            "GET /cfg/grpc/{path} HTTP/1.1\r\nhost: {address}\r\n{}accept: text/event-stream\r\n\r\n",
-            house.staff
+            "GET /cfg/grpc/{path} HTTP/1.1\r\nhost: {address}\r\n{lines}connection: close\r\naccept: text/event-stream\r\n\r\n",
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut events = Self(BufReader::new(stream));

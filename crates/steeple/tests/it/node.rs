@@ -113,7 +113,7 @@ on_every_database! {
         assert!(!lives(silent).await && lives(node.instance_id()).await);
         let dead = servers(&db).await.into_iter().find(|server| server.instance_id == silent).unwrap();
         assert_eq!((dead.status.as_str(), dead.stopped_at), ("running", None));
-        age(&db, silent, 8 * 86_400).await;
+        age(&db, silent, 31 * 86_400).await;
         let beating = tokio::spawn(node.clone().beat(tokio_util::sync::CancellationToken::new()));
         for _ in 0..500 {
             if servers(&db).await.len() == 1 {

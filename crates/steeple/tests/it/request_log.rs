@@ -6,6 +6,7 @@ mod database_away;
 mod questions;
 mod schema;
 mod statistics;
+mod tail;
 mod writing;
 
 use std::{

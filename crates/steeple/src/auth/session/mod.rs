@@ -157,14 +157,34 @@ impl Sessions {
         Ok(NewSession { session, cookie: cookie_header(&value)? })
     }
 
-    /// The session that these headers' cookie belongs to; `None` without one, or when it is over.
+    /// The session that these headers' cookie belongs to; `None` without one, or when it is over. Whoever asks is a
+    /// request: the session is not idle.
     ///
     /// # Errors
     /// UNAVAILABLE while the database is.
     pub async fn find(&self, headers: &HeaderMap) -> Result<Option<Session>> {
+        let now = clock::now();
+        let Some((session, known)) = self.known(headers, now).await? else { return Ok(None) };
+        let expires_at = self.expiry(now, session.ends_at);
+        if (expires_at - known).to_std().is_ok_and(|later| later > WORTH_A_WRITE.min(self.0.idle / 10)) {
+            let later = ActiveModel { expires_at: Set(expires_at), ..ActiveModel::default() };
+            Entity::update_many().set(later).filter(Column::Id.eq(&session.id)).exec(&self.0.db).await?;
+        }
+        Ok(Some(session))
+    }
+
+    /// The same, asked by an answer that goes on by itself: the session may become idle meanwhile.
+    ///
+    /// # Errors
+    /// UNAVAILABLE while the database is.
+    pub async fn still(&self, headers: &HeaderMap) -> Result<Option<Session>> {
+        Ok(self.known(headers, clock::now()).await?.map(|(session, _)| session))
+    }
+
+    /// The session, and when it expires without another request.
+    async fn known(&self, headers: &HeaderMap, now: Time) -> Result<Option<(Session, Time)>> {
         let Inner { db, users, .. } = &*self.0;
         let Some(text) = self.presented(headers) else { return Ok(None) };
-        let now = clock::now();
         let row = Entity::find_by_id(digest(text)).filter(Column::ExpiresAt.gt(now)).one(db).await?;
         let Some(row) = row else { return Ok(None) };
         // Not what is remembered of the user: a password that was changed, or a user who was shut out, counts at once.
@@ -173,12 +193,8 @@ impl Sessions {
             return Ok(None);
         }
         let Some(user) = users.active(row.user_id).await? else { return Ok(None) };
-        let expires_at = self.expiry(now, row.ends_at);
-        if (expires_at - row.expires_at).to_std().is_ok_and(|later| later > WORTH_A_WRITE.min(self.0.idle / 10)) {
-            let later = ActiveModel { expires_at: Set(expires_at), ..ActiveModel::default() };
-            Entity::update_many().set(later).filter(Column::Id.eq(&row.id)).exec(db).await?;
-        }
-        Ok(Some(Session { user, csrf_token: csrf_token(text), ends_at: row.ends_at, id: row.id }))
+        let session = Session { user, csrf_token: csrf_token(text), ends_at: row.ends_at, id: row.id };
+        Ok(Some((session, row.expires_at)))
     }
 
     /// Ends a session.

@@ -7,11 +7,9 @@ use sea_orm::{
 };
 use tonic::Code;
 
-use super::{Column, Entity, RequestLog, RequestLogRow};
+use super::{Column, Entity, NOT_SUCCESS, RequestLog, RequestLogRow, SLOW, Way};
 use crate::{Db, record::State};
 
-/// The index on durations begins here, in microseconds: what is quicker is nobody's concern. The migration says the same.
-const SLOW: &str = "duration_us >= 100000";
 /// Of the calls that are quicker, so many of the newest are looked at for the slowest.
 const NEWEST: u64 = 5000;
 
@@ -30,6 +28,8 @@ pub struct Page {
 impl RequestLog {
     /// Rows are counted up to this number.
     pub const MOST_COUNTED: u64 = 10_000;
+    /// How far back a question goes that no index answers; see [`bounded`](Self::bounded).
+    pub const BOUNDED_HOURS: u32 = 24;
 
     /// The row with this id.
     ///
@@ -46,20 +46,21 @@ impl RequestLog {
     }
 
     /// Failed calls whose error text has this in it, taken literally. Letter case counts, but on SQLite.
-    pub fn containing(self, text: &str) -> Self {
+    pub fn containing(mut self, text: &str) -> Self {
+        (self.text, self.unindexed) = (true, true);
         let literal = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
         let like = LikeExpr::new(format!("%{literal}%")).escape('\\');
-        self.only(Expr::cust("status <> 'success'")).only(Column::ErrorMessage.like(like))
+        self.once_ended(Expr::cust(NOT_SUCCESS)).once_ended(Column::ErrorMessage.like(like))
     }
 
     /// Calls that took at most `milliseconds`.
     pub fn quick(self, milliseconds: u32) -> Self {
-        self.only(Column::DurationUs.lte(i64::from(milliseconds) * 1000))
+        Self { unindexed: true, ..self }.once_ended(Column::DurationUs.lte(i64::from(milliseconds) * 1000))
     }
 
     /// Calls from this address.
     pub fn by_client_ip(self, address: &str) -> Self {
-        self.only(Column::ClientIp.eq(address))
+        Self { client_ip: Some(address.to_owned()), unindexed: true, ..self }
     }
 
     /// Rows written after the row `id`.
@@ -67,33 +68,44 @@ impl RequestLog {
         self.only(Column::Id.gt(id))
     }
 
-    /// The page with this number, from 1, of `size` rows each. Empty when it is past the end.
+    /// The page with this number, from 1, of `size` rows each. Empty when it is past the end. One statement after the
+    /// other: calls need the other connections of the pool.
     ///
     /// # Errors
     /// The database's.
     pub async fn page(self, db: &Db, number: u64, size: u64) -> Result<Page, DbErr> {
-        let condition = self.condition(db.backend());
-        let rows = Entity::find()
-            .filter(condition)
-            .order_by_desc(Column::Id)
-            .limit(size)
-            .offset(number.saturating_sub(1).saturating_mul(size))
-            .all(db);
-        // Each on a connection of its own: a deep page takes as long as the count.
-        let (rows, found) = tokio::try_join!(rows, db.query_one_raw(self.counted(db.backend())))?;
+        let skipped = number.saturating_sub(1).saturating_mul(size);
+        let mut found = None;
+        let mut way = Way::Usual;
+        if self.has_ways(db.backend()) {
+            let counted = self.count_some(db).await?;
+            (way, found) = (Way::to(counted), Some(counted));
+        }
+        let rows = match found {
+            Some(found) if found <= Ord::min(skipped, Self::MOST_COUNTED) => Vec::new(),
+            _ => self.listed(db.backend(), way).limit(size).offset(skipped).all(db).await?,
+        };
         let found = match found {
-            Some(row) => u64::try_from(row.try_get::<i64>("", "found")?).unwrap_or_default(),
-            None => 0,
+            Some(found) => found,
+            // A page that is not full is the last: what was not found once need not be looked for again.
+            None if (rows.len() as u64) < size && (number <= 1 || !rows.is_empty()) => skipped + rows.len() as u64,
+            None => self.count_some(db).await?,
         };
         Ok(Page { rows, count: Ord::min(found, Self::MOST_COUNTED), more: found > Self::MOST_COUNTED })
     }
 
-    /// How many rows there are, counted up to one more than [`MOST_COUNTED`](Self::MOST_COUNTED).
+    /// How many rows there are, at most one more than [`MOST_COUNTED`](Self::MOST_COUNTED).
+    pub(super) async fn count_some(&self, db: &Db) -> Result<u64, DbErr> {
+        let found = db.query_one_raw(self.counted(db.backend())).await?;
+        let found = found.map(|row| row.try_get::<i64>("", "found")).transpose()?;
+        Ok(found.and_then(|found| u64::try_from(found).ok()).unwrap_or_default())
+    }
+
     pub(super) fn counted(&self, backend: DbBackend) -> Statement {
         let some = Query::select()
             .column(Column::Id)
             .from(Entity)
-            .cond_where(self.condition(backend))
+            .cond_where(self.condition(backend, Way::Usual))
             .limit(Self::MOST_COUNTED + 1)
             .to_owned();
         let count = Query::select()
@@ -104,9 +116,9 @@ impl RequestLog {
     }
 
     /// Those that the index on durations has, the slowest first.
-    pub(super) fn slow_ones(&self, number: u64, backend: DbBackend) -> Statement {
+    pub(super) fn slow_ones(&self, number: u64, backend: DbBackend, way: Way) -> Statement {
         Entity::find()
-            .filter(self.condition(backend).add(Expr::cust(SLOW)))
+            .filter(self.condition(backend, way).add(Expr::cust(format!("duration_us >= {SLOW}"))))
             .order_by_desc(Column::DurationUs)
             .order_by_desc(Column::Id)
             .limit(number)
@@ -119,17 +131,16 @@ impl RequestLog {
     /// # Errors
     /// The database's.
     pub async fn slowest(self, db: &Db, number: u64) -> Result<Vec<RequestLogRow>, DbErr> {
-        let condition = self.condition(db.backend());
-        let slow = Entity::find().from_raw_sql(self.slow_ones(number, db.backend())).all(db).await?;
+        let way = self.way(db).await?;
+        let slow = Entity::find().from_raw_sql(self.slow_ones(number, db.backend(), way)).all(db).await?;
         if slow.len() as u64 == number {
             return Ok(slow);
         }
-        let mut newest: Vec<(i64, Option<i64>)> = Entity::find()
+        let mut newest: Vec<(i64, Option<i64>)> = self
+            .listed(db.backend(), way)
             .select_only()
             .column(Column::Id)
             .column(Column::DurationUs)
-            .filter(condition)
-            .order_by_desc(Column::Id)
             .limit(NEWEST)
             .into_tuple()
             .all(db)

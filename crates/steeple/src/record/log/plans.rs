@@ -1,9 +1,6 @@
 //! The plans of the questions that are asked most use the indexes that were made for them.
 
-use sea_orm::{
-    ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
-    Statement,
-};
+use sea_orm::{ConnectionTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _, Statement};
 
 use super::*;
 use crate::record::{databases::Database, migrations};
@@ -39,8 +36,19 @@ async fn plan(db: &Db, statement: Statement) -> String {
     lines.chain([asked]).collect::<Vec<_>>().join("\n")
 }
 
-fn list(question: &RequestLog, backend: DbBackend) -> Statement {
-    Entity::find().filter(question.condition(backend)).order_by_desc(Column::Id).limit(100).build(backend)
+fn list(question: &RequestLog, backend: DbBackend, way: Way) -> Statement {
+    question.listed(backend, way).limit(100).build(backend)
+}
+
+/// Every question whose way depends on how many there are, with the index of the few.
+fn of_few_or_many() -> Vec<(RequestLog, &'static str)> {
+    let all = RequestLog::all_time;
+    let mut questions =
+        vec![(all().slow(200), "slow"), (all().by_service("a.B"), "method"), (all().containing("x"), "status")];
+    for (question, index) in questions.clone() {
+        questions.push((question.since(clock::now() - TimeDelta::hours(24)), index));
+    }
+    questions
 }
 
 /// Every question for a list, with the index that finds its rows.
@@ -70,7 +78,7 @@ async fn lists_are_found_by_indexes_on_sqlite() {
     // To explain a plan SQLite does not look whether another connection has changed the schema since.
     let db = database.connect().await;
     for (question, index) in questions() {
-        let plan = plan(&db, list(&question, db.backend())).await;
+        let plan = plan(&db, list(&question, db.backend(), Way::Usual)).await;
         assert!(plan.contains(&format!("steeple_request_call_{index} ")), "{index}: {plan}");
         assert!(!plan.contains("TEMP B-TREE"), "rows are sorted anew: {plan}");
     }
@@ -80,8 +88,30 @@ async fn lists_are_found_by_indexes_on_sqlite() {
         assert!(plan.contains("COVERING INDEX steeple_request_call_status "), "{plan}");
     }
     for question in [RequestLog::all_time(), RequestLog::recent(24)] {
-        let plan = plan(&db, question.slow_ones(20, db.backend())).await;
+        let plan = plan(&db, question.slow_ones(20, db.backend(), Way::Usual)).await;
         assert!(plan.contains("steeple_request_call_slow ") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+    // Few are counted and found by their index; many are found along the ids, and never sorted.
+    for (question, index) in of_few_or_many() {
+        assert!(question.has_ways(db.backend()));
+        let index = format!("steeple_request_call_{index} ");
+        for statement in [question.counted(db.backend()), list(&question, db.backend(), Way::ByIndex)] {
+            let plan = plan(&db, statement).await;
+            assert!(plan.contains(&index), "{index}: {plan}");
+        }
+        let way = list(&question, db.backend(), Way::ByIds);
+        let plan = plan(&db, way).await;
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("USING INDEX"), "{plan}");
+    }
+    // Of the calls of a service the old ones are passed over.
+    let day = plan(&db, RequestLog::recent(24).by_service("a.B").counted(db.backend())).await;
+    assert!(day.contains("steeple_request_call_method (method_key=? AND rowid>?)"), "{day}");
+    // A look at the end of the log reads no more than is new.
+    let anywhere = RequestLog::all_time().by_client_ip("192.0.2.1");
+    for question in of_few_or_many().into_iter().map(|(question, _)| question).chain([anywhere]) {
+        let new = question.listed(db.backend(), Way::ByIds).filter(tail::within(5, 9)).limit(100).build(db.backend());
+        let plan = plan(&db, new).await;
+        assert!(plan.contains("INTEGER PRIMARY KEY (rowid>? AND rowid<?)"), "{plan}");
     }
     db.close().await;
 }
@@ -93,13 +123,13 @@ async fn lists_are_found_by_indexes_on_postgres() {
     crate::db::migrate::up(&db, &migrations()).await.expect("the tables");
     db.execute_unprepared(&postgres_rows()).await.expect("rows");
     db.execute_unprepared("VACUUM ANALYZE steeple_request_log").await.expect("statistics");
-    for (question, index) in questions() {
-        let plan = plan(&db, list(&question, db.backend())).await;
+    for (question, index) in questions().into_iter().chain([(RequestLog::recent(24).slow(150), "slow")]) {
+        let plan = plan(&db, list(&question, db.backend(), Way::Usual)).await;
         assert!(plan.contains(&format!("steeple_request_log_{index} ")), "{index}: {plan}");
     }
     let counted = plan(&db, RequestLog::all_time().errors().counted(db.backend())).await;
     assert!(counted.contains("Index Only Scan using steeple_request_log_status"), "{counted}");
-    let slowest = plan(&db, RequestLog::recent(24).slow_ones(5, db.backend())).await;
+    let slowest = plan(&db, RequestLog::recent(24).slow_ones(5, db.backend(), Way::Usual)).await;
     assert!(slowest.contains("steeple_request_log_slow"), "{slowest}");
     db.close().await;
 }

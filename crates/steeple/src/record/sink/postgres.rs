@@ -80,7 +80,7 @@ impl Sink {
     }
 
     pub(super) async fn delete_stats_before(&mut self, period: i64, second: i64) -> Result<(), sqlx::Error> {
-        sqlx::query(DELETE_STATS).bind(period as i16).bind(second).execute(&mut self.connection).await.map(drop)
+        sqlx::query(DELETE_STATS).bind(period as i32).bind(second).execute(&mut self.connection).await.map(drop)
     }
 
     pub(super) async fn delete_callers_before(&mut self, second: i64) -> Result<(), sqlx::Error> {

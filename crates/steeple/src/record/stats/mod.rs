@@ -115,7 +115,7 @@ impl Question {
     }
 }
 
-/// One row of `steeple_request_stats`, or several added up.
+/// One row of `steeple_request_stats`.
 #[derive(FromQueryResult)]
 struct Part {
     starts_at: i64,
@@ -136,4 +136,23 @@ const PART: &str = "SELECT starts_at, service_name, method_name, grpc_code, call
 async fn ask<R: FromQueryResult>(db: &Db, sql: String, values: Vec<Value>) -> Result<Vec<R>> {
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
     Ok(R::find_by_statement(statement).all(db).await?)
+}
+
+impl Question {
+    /// Gives every row within these portions of time, one portion after the other: a row per method, code and process
+    /// of each minute, hour and day of a year is more than memory should hold at once.
+    async fn each_part(
+        &self,
+        db: &Db,
+        portions: impl IntoIterator<Item = String>,
+        of_all: bool,
+        mut add: impl FnMut(Part),
+    ) -> Result<()> {
+        let (named, values) = self.named(db, of_all);
+        for portion in portions {
+            let parts: Vec<Part> = ask(db, format!("{PART}{portion}{named}"), values.clone()).await?;
+            parts.into_iter().for_each(&mut add);
+        }
+        Ok(())
+    }
 }

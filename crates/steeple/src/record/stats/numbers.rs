@@ -6,10 +6,7 @@ use tonic::Code;
 
 use crate::{
     clock,
-    record::{
-        State,
-        histogram::{Codec, Histogram},
-    },
+    record::{State, histogram::Durations},
 };
 
 /// How many calls ended, and how.
@@ -25,7 +22,7 @@ pub struct Counts {
     pub cancelled: u64,
     /// With DEADLINE_EXCEEDED.
     pub timeout: u64,
-    /// Per cent of `total` that was successful, two decimals; 0 when there was no call.
+    /// Per cent of `total` that was successful, two decimals; 0 when there was no call, and never 100 when one failed.
     pub success_rate: f64,
     /// The mean duration in milliseconds, exact to the microsecond; 0 when there was no call.
     pub avg_duration_ms: f64,
@@ -106,9 +103,13 @@ impl Tallied {
     }
 }
 
-/// `part` of `whole` in per cent, two decimals.
+/// `part` of `whole` in per cent, two decimals. Never 100 unless it is the whole: 99.999 would hide the failure.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 10_000.0).round() / 100.0 }
+    if whole == 0 {
+        return 0.0;
+    }
+    let rounded = (part as f64 / whole as f64 * 10_000.0).round() / 100.0;
+    if part < whole { rounded.min(99.99) } else { rounded }
 }
 
 /// Microseconds since 1970 as a moment.
@@ -117,26 +118,19 @@ pub(super) fn moment(micros: i64) -> clock::Time {
 }
 
 /// Numbers in the making.
+#[derive(Default)]
 pub(super) struct Sum {
     tallied: Tallied,
     last_us: i64,
-    histogram: Histogram,
-}
-
-impl Default for Sum {
-    fn default() -> Self {
-        Self { tallied: Tallied::default(), last_us: 0, histogram: Histogram::new() }
-    }
+    durations: Durations,
 }
 
 impl Sum {
-    pub fn add(&mut self, part: &super::Part, codec: &mut Codec) {
+    pub fn add(&mut self, part: &super::Part) {
         let bytes = (part.request_bytes, part.response_bytes);
         self.tallied.add(part.grpc_code, part.calls, part.duration_us, bytes);
         self.last_us = self.last_us.max(part.last_us);
-        if let Some(histogram) = codec.decode(&part.histogram) {
-            self.histogram.add(&histogram);
-        } else {
+        if !self.durations.add_encoded(&part.histogram) {
             tracing::warn!("a histogram in steeple_request_stats cannot be read; percentiles leave it out");
         }
     }
@@ -144,7 +138,7 @@ impl Sum {
     pub fn merge(&mut self, other: &Self) {
         self.tallied.merge(&other.tallied);
         self.last_us = self.last_us.max(other.last_us);
-        self.histogram.add(&other.histogram);
+        self.durations.merge(&other.durations);
     }
 
     /// When the last of the calls ended.
@@ -153,15 +147,27 @@ impl Sum {
     }
 
     pub fn numbers(&self) -> Numbers {
-        let quantile = |quantile| self.histogram.quantile_ms(quantile).unwrap_or_default();
-        let (shortest, longest) = self.histogram.extremes_ms().unwrap_or_default();
+        let [p50, p95, p99] = self.durations.quantiles_ms([0.50, 0.95, 0.99]).unwrap_or_default();
+        let (shortest, longest) = self.durations.extremes_ms().unwrap_or_default();
         Numbers {
             counts: self.tallied.counts(),
             min_duration_ms: shortest,
-            p50_duration_ms: quantile(0.50),
-            p95_duration_ms: quantile(0.95),
-            p99_duration_ms: quantile(0.99),
+            p50_duration_ms: p50,
+            p95_duration_ms: p95,
+            p99_duration_ms: p99,
             max_duration_ms: longest,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn a_failure_is_never_rounded_away() {
+        let told = [(0, 0), (0, 7), (5, 7), (7, 7), (99_999, 100_000), (u64::MAX - 1, u64::MAX)];
+        let rates = told.map(|(part, whole)| percent(part, whole));
+        assert_eq!(rates, [0.0, 0.0, 71.43, 100.0, 99.99, 99.99]);
     }
 }

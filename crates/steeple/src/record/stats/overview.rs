@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Numbers, PART, Part, Question, ask, numbers::Sum};
-use crate::{Db, Result, clock, record::histogram::Codec};
+use super::{Numbers, Part, Question, numbers::Sum};
+use crate::{Db, Result, clock};
 
 /// What the calls that ended in the last `hours` amount to. Calls that still run are not counted.
 ///
@@ -80,14 +80,10 @@ impl Question {
     /// # Errors
     /// The database's.
     pub async fn statistics(&self, db: &Db) -> Result<Statistics> {
-        let (named, values) = self.named(db, false);
-        let parts: Vec<Part> = ask(db, format!("{PART}{}{named}", self.span().condition()), values).await?;
-        let mut codec = Codec::new();
         let mut methods = BTreeMap::<(String, String), Sum>::new();
-        for part in parts {
-            let name = (part.service_name.clone(), part.method_name.clone());
-            methods.entry(name).or_default().add(&part, &mut codec);
-        }
+        let add =
+            |part: Part| methods.entry((part.service_name.clone(), part.method_name.clone())).or_default().add(&part);
+        self.each_part(db, self.span().portions(self.now), false, add).await?;
         let (mut all, mut services) = (Sum::default(), BTreeMap::<&str, Sum>::new());
         for ((service, _), sum) in &methods {
             all.merge(sum);

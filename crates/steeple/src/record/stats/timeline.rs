@@ -6,16 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HOUR_DAYS, Numbers, PART, Part, Question, ask,
+    HOUR_DAYS, Numbers, Part, Question,
     numbers::{Sum, moment},
-    span::down,
+    span::{down, portion},
 };
 use crate::{
     Db, Error, Result, clock,
-    record::{
-        histogram::Codec,
-        tally::{DAY, HOUR, MINUTE},
-    },
+    record::tally::{DAY, HOUR, MINUTE},
 };
 
 /// The most buckets a timeline may have: a day of minutes, two months of hours.
@@ -78,6 +75,8 @@ pub struct Timeline {
     pub hours: u32,
     /// The length of a bucket.
     pub interval: Interval,
+    /// The numbers of all buckets together.
+    pub all: Numbers,
     /// The buckets.
     pub buckets: Vec<Bucket>,
 }
@@ -115,18 +114,25 @@ impl Question {
         let first = down(self.now - i64::from(hours) * HOUR, period);
         let starts: Vec<i64> = (first..=self.now).step_by(period as usize).collect();
         // Each start is looked up on its own: of the many rows of a minute only those of this name are touched.
-        let list = starts.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-        let (named, values) = self.named(db, true);
-        let sql = format!("{PART}period = {period} AND starts_at IN ({list}){named}");
-        let mut codec = Codec::new();
-        let mut sums = BTreeMap::<i64, Sum>::new();
-        for part in ask::<Part>(db, sql, values).await? {
-            sums.entry(part.starts_at).or_default().add(&part, &mut codec);
-        }
-        let buckets = starts.into_iter().map(|start| Bucket {
-            timestamp: moment(start * 1_000_000),
-            numbers: sums.get(&start).map(Sum::numbers).unwrap_or_default(),
+        let portions = starts.chunks(portion(period) as usize).map(|starts| {
+            let list = starts.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+            format!("period = {period} AND starts_at IN ({list})")
         });
-        Ok(Timeline { hours, interval, buckets: buckets.collect() })
+        // A bucket's sum is as long as its longest duration; of those that are complete the numbers are enough.
+        let (mut sums, mut told) = (BTreeMap::<i64, Sum>::new(), BTreeMap::new());
+        let mut all = Sum::default();
+        for portion in portions {
+            self.each_part(db, [portion], true, |part: Part| sums.entry(part.starts_at).or_default().add(&part))
+                .await?;
+            for (start, sum) in std::mem::take(&mut sums) {
+                all.merge(&sum);
+                told.insert(start, sum.numbers());
+            }
+        }
+        let buckets = starts.iter().map(|start| Bucket {
+            timestamp: moment(start * 1_000_000),
+            numbers: told.get(start).copied().unwrap_or_default(),
+        });
+        Ok(Timeline { hours, interval, all: all.numbers(), buckets: buckets.collect() })
     }
 }

@@ -146,12 +146,34 @@ async fn figures_are_those_of_the_calls() {
     assert_eq!(method["request_type"], "trial.v1.Order");
 
     let dashboard = json(&house, "charts/dashboard/").await;
-    assert_eq!(dashboard["request_volume"]["total_requests"], 7);
+    let volume = &dashboard["request_volume"];
+    let points =
+        volume["data_points"].as_array().unwrap().iter().map(|point| point["total_requests"].as_u64().unwrap());
+    assert_eq!((&volume["total_requests"], points.sum::<u64>()), (&7.into(), 7));
     assert_eq!(dashboard["server_uptime"]["currently_running"], 1);
     assert_eq!(dashboard["service_activity"]["most_active_service"], "trial.v1.Trial");
     assert_eq!(dashboard["error_distribution"]["most_common_error"], "NOT_FOUND");
     let lifecycle = json(&house, "charts/server-lifecycle/").await;
     assert_eq!((&lifecycle["total_events"], &lifecycle["events"][0]["event_type"]), (&1.into(), &"started".into()));
+}
+
+/// The first point is a whole hour: what ended before the exact time is in the total as it is in the point.
+#[tokio::test]
+async fn a_total_is_that_of_the_points_beside_it() {
+    let house = house().await;
+    make_calls(&house, 3, 1).await;
+    // Into the hour that the time begins in, before its first minute.
+    for sql in [
+        "DELETE FROM steeple_request_stats WHERE period = 60",
+        "UPDATE steeple_request_stats SET starts_at = starts_at - 86400",
+    ] {
+        house.running.db().execute_unprepared(sql).await.unwrap();
+    }
+    let volume = json(&house, "charts/request-volume/?hours=24").await;
+    let points =
+        volume["data_points"].as_array().unwrap().iter().map(|point| point["total_requests"].as_u64().unwrap());
+    assert_eq!((volume["total_requests"].as_u64().unwrap(), points.sum::<u64>()), (4, 4));
+    assert_eq!(volume["avg_success_rate"], 75.0);
 }
 
 #[tokio::test]

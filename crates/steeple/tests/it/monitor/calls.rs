@@ -1,5 +1,8 @@
 //! The request log over HTTP: pages, filters, files, and the live tail.
 
+use sea_orm::ConnectionTrait as _;
+use steeple::auth::api_key::NewApiKey;
+
 use super::*;
 
 async fn ids(house: &Watched, path: &str) -> Vec<i64> {
@@ -130,6 +133,76 @@ async fn the_live_tail_shows_calls_as_they_end() {
     let stopping = tokio::spawn(house.house.close());
     assert_eq!(all.next().await, None);
     stopping.await.unwrap();
+}
+
+/// However somebody lost the right to read, what they read ends; who still has it reads on.
+#[tokio::test]
+async fn the_live_tail_ends_with_the_right_to_read() {
+    let house = configured(|config| {
+        (config.auth.user_cache, config.auth.api_key_cache) = (Duration::from_millis(100), Duration::from_millis(100));
+    })
+    .await;
+    let identity = house.running.identity().clone();
+    let path = "monitor/requests/live/";
+    let mut stays = Events::open(&house, path).await;
+    for what in
+        ["logged out", "session ended", "no longer of staff", "deactivated", "token of one deactivated", "revoked"]
+    {
+        let id = user(&house, &what.replace(' ', "-"), true, false).await;
+        let mut key = None;
+        let lines = match what {
+            "token of one deactivated" => token(&house, id).await,
+            "revoked" => {
+                let made = identity.keys.create(NewApiKey::new(id, "live")).await.unwrap();
+                key = Some(made.row.id);
+                format!("x-api-key: {}\r\n", made.text.expose())
+            }
+            _ => session(&house, id).await.0,
+        };
+        let mut events = Events::of(&house, &lines, path).await;
+        match what {
+            "logged out" => {
+                let cookie = lines.trim().trim_start_matches("cookie: ").parse().unwrap();
+                let headers = http::HeaderMap::from_iter([(http::header::COOKIE, cookie)]);
+                let session = identity.sessions.find(&headers).await.unwrap().unwrap();
+                identity.sessions.end(&session).await.unwrap();
+            }
+            "session ended" => assert_eq!(identity.sessions.end_all(id).await.unwrap(), 1),
+            "no longer of staff" => identity.users.set_staff(id, false).await.unwrap(),
+            "revoked" => assert_eq!(identity.keys.revoke(key.unwrap()).await.unwrap().user_id, id),
+            _ => identity.users.set_active(id, false).await.unwrap(),
+        }
+        assert_eq!(events.next().await, None, "{what}");
+    }
+    house.client().await.unary(Order::default()).await.unwrap();
+    assert_eq!(stays.next().await.unwrap().1["status"], "success");
+}
+
+#[tokio::test]
+async fn what_no_index_finds_is_looked_for_within_a_day_and_that_is_said() {
+    let house = house().await;
+    make_calls(&house, 4, 3).await;
+    let back = "UPDATE steeple_request_call SET created_us = created_us - 172800000000, id = id - 172800000000";
+    house.running.db().execute_unprepared(back).await.unwrap();
+    let found = async |filter: &str| {
+        let page = json(&house, &format!("monitor/requests/?{filter}")).await;
+        (page["count"].as_u64().unwrap(), page["looked_back_hours"].as_u64())
+    };
+    for filter in ["text=told", "client_ip=127.0.0.1", "max_ms=100000", "min_ms=0", "method=Gone"] {
+        assert_eq!(found(filter).await, (0, Some(24)), "{filter}");
+    }
+    assert_eq!(found("text=told&hours=72").await, (3, None));
+    assert_eq!(found("client_ip=127.0.0.1&since=2026-01-01T00:00:00Z").await, (7, None));
+    assert_eq!(found("method=Unary").await, (7, None), "one service has it, and with that an index finds it");
+    assert_eq!(found("min_ms=100").await, (0, None));
+    assert_eq!(found("status=error").await, (3, None));
+    assert_eq!(found("").await, (7, None));
+    assert_eq!(get(&house, "monitor/requests/export/?text=told").await.body.lines().count(), 1);
+    let recent = async |hours: u32| {
+        let detail = json(&house, &format!("services/trial.v1.Trial/?hours={hours}")).await;
+        detail["recent_errors"].as_array().unwrap().len()
+    };
+    assert_eq!((recent(24).await, recent(72).await), (0, 3));
 }
 
 #[tokio::test]

@@ -57,6 +57,127 @@ on_every_database! {
     }
 }
 
+on_every_database! {
+    /// On SQLite few are found by an index and many along the ids: the same rows, in the same order.
+    async fn few_and_many_are_found_alike(database: Database) {
+        let db = migrated(&database).await;
+        let recorder = start(&config(), &db);
+        make_calls(&recorder, 40, Code::Ok);
+        make_calls(&recorder, 10, Code::NotFound);
+        close(&recorder, open(&recorder, &method("/users.UserService/GetUser")), Code::Internal, Some("no such user"));
+        recorder.finish(PATIENCE).await;
+        let times = match db.backend() {
+            DbBackend::Sqlite => "duration_us = 150000",
+            _ => "duration_us = 150000, duration_ms = 150",
+        };
+        execute(&db, &format!("UPDATE {} SET {times}", table(&db))).await;
+        let all = RequestLog::all_time().limit(1000).all(&db).await.unwrap();
+        let ask = |name: &str| match name {
+            "service" => RequestLog::all_time().by_service("crypto.CryptoService"),
+            "slow" => RequestLog::all_time().slow(100),
+            "text" => RequestLog::all_time().containing("no such"),
+            _ => RequestLog::all_time().by_service("crypto.CryptoService").containing("coin").slow(150),
+        };
+        for (name, found) in [("service", 50), ("slow", 51), ("text", 11), ("each", 10)] {
+            let rows = ask(name).limit(1000).all(&db).await.unwrap();
+            assert_eq!(rows.len(), found, "{name}");
+            assert!(rows.is_sorted_by(|newer, older| newer.id > older.id), "{name}");
+            let page = ask(name).page(&db, 1, 6).await.unwrap();
+            assert_eq!((&page.rows[..], page.count, page.more), (&rows[..6], found as u64, false), "{name}");
+            let last = ask(name).page(&db, found.div_ceil(6) as u64, 6).await.unwrap();
+            assert_eq!((last.rows.last(), last.count), (rows.last(), found as u64), "{name}");
+            let beyond = ask(name).page(&db, 50, 6).await.unwrap();
+            assert_eq!((beyond.rows.len(), beyond.count), (0, found as u64), "{name}");
+            assert!(rows.iter().all(|row| all.contains(row)));
+        }
+        let full = RequestLog::all_time().page(&db, 1, 51).await.unwrap();
+        assert_eq!((full.count, full.rows.len()), (51, 51));
+        let short = RequestLog::all_time().page(&db, 1, 60).await.unwrap();
+        assert_eq!((short.count, short.rows.len(), short.more), (51, 51, false));
+        assert_eq!(RequestLog::all_time().slow(151).page(&db, 1, 6).await.unwrap().count, 0);
+    }
+
+    async fn an_address_is_compared_as_it_is_written(database: Database) {
+        let db = migrated(&database).await;
+        let recorder = start(&config(), &db);
+        for peer in ["192.0.2.7:4711", "192.0.2.70:1", "[2001:db8::1]:443", "[2001:db8::10]:1", "[::ffff:10.1.2.3]:77"] {
+            let call = Arc::new(Call::open(RequestId::of(None), get_coin(), peer.parse().ok(), None));
+            let slot = recorder.open(&call);
+            close(&recorder, (call, slot), Code::Ok, None);
+        }
+        recorder.finish(PATIENCE).await;
+        for (address, found) in [("192.0.2.7", 1), ("192.0.2", 0), ("192.0.2.7:4711", 0), ("2001:db8::1", 1), ("10.1.2.3", 1),
+            ("[2001:db8::1]", 0), ("", 0), ("' OR 1 = 1", 0)] {
+            assert_eq!(RequestLog::all_time().by_client_ip(address).count(&db).await.unwrap(), found, "{address}");
+        }
+    }
+
+    async fn what_no_index_finds_is_looked_for_within_a_day(database: Database) {
+        let db = migrated(&database).await;
+        let recorder = start(&config(), &db);
+        make_calls(&recorder, 2, Code::NotFound);
+        recorder.finish(PATIENCE).await;
+        let back = match db.backend() {
+            DbBackend::Sqlite => "created_us = created_us - 2 * 86400000000, id = id - 2 * 86400000000",
+            DbBackend::MySql => "created_at = created_at - INTERVAL 2 DAY",
+            _ => "created_at = created_at - interval '2 days'",
+        };
+        execute(&db, &format!("UPDATE {} SET {back}", table(&db))).await;
+        let all = RequestLog::all_time;
+        for bounded in [
+            all().by_client_ip("192.0.2.7"),
+            all().containing("coin"),
+            all().by_method("GetCoin"),
+            all().slow(0),
+            all().quick(1_000_000),
+        ] {
+            assert_eq!(bounded.clone().count(&db).await.unwrap(), 2);
+            assert_eq!(bounded.clone().since(steeple::clock::now() - chrono::TimeDelta::days(3)).bounded().looks_back(), None);
+            let until = steeple::clock::now() - chrono::TimeDelta::days(1);
+            assert_eq!(bounded.clone().until(until).bounded().count(&db).await.unwrap(), 0, "a day before then");
+            let until = steeple::clock::now() - chrono::TimeDelta::hours(40);
+            assert_eq!(bounded.clone().until(until).bounded().count(&db).await.unwrap(), 2);
+            let bounded = bounded.bounded();
+            assert_eq!((bounded.looks_back(), bounded.count(&db).await.unwrap()), (Some(24), 0));
+        }
+        for indexed in [all(), all().errors(), all().by_service("crypto.CryptoService").by_method("GetCoin"), all().slow(100)] {
+            assert_eq!(indexed.bounded().looks_back(), None);
+        }
+    }
+}
+
+/// More than are counted: the newest are found along the ids.
+#[tokio::test]
+async fn many_are_found_along_the_ids_on_sqlite() {
+    let database = Database::sqlite().await.unwrap();
+    let db = migrated(&database).await;
+    let recorder = start(&config(), &db);
+    make_calls(&recorder, 1, Code::NotFound);
+    recorder.finish(PATIENCE).await;
+    let columns = "request_id, service_name, method_name, method_key, request_size, response_size, request_messages, \
+        response_messages, code, error_message, peer, created_us";
+    execute(
+        &db,
+        &format!(
+            "INSERT INTO steeple_request_call ({columns}, duration_us) \
+        WITH RECURSIVE number (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 10500) \
+        SELECT {columns}, 200000 FROM steeple_request_call, number"
+        ),
+    )
+    .await;
+    for question in [
+        RequestLog::all_time().by_service("crypto.CryptoService"),
+        RequestLog::all_time().slow(150),
+        RequestLog::all_time().containing("no such"),
+    ] {
+        let page = question.clone().page(&db, 2, 100).await.unwrap();
+        assert_eq!((page.rows.len(), page.count, page.more), (100, 10_000, true));
+        let first = question.limit(200).all(&db).await.unwrap();
+        assert_eq!(first[100..], page.rows);
+        assert_eq!(first[0].id, number(&db, "SELECT MAX(id) FROM steeple_request_log").await);
+    }
+}
+
 /// On SQLite a row's id is the moment of its writing, so a time, and a request id that was made here, are ranges of ids.
 #[tokio::test]
 async fn ids_are_moments_on_sqlite() {

@@ -164,6 +164,34 @@ on_every_database! {
         assert!(number(&db, &stale(3600)).await > 0);
     }
 
+    async fn statistics_are_kept_for_their_time(database: Database) {
+        let db = migrated(&database).await;
+        let recorder = start(&config(), &db);
+        make_calls(&recorder, 10, Code::Ok);
+        recorder.finish(PATIENCE).await;
+        let of = |period: i64| format!("SELECT COUNT(*) FROM steeple_request_stats WHERE period = {period}");
+        for (period, days) in [(60, 7), (3600, 60), (86_400, 400)] {
+            let back = days * 86_400;
+            // One copy just within its time, one beyond it.
+            for (node, back) in [(1, back - 2 * 86_400), (2, back + 2 * 86_400)] {
+                let columns = "service_name, method_name, grpc_code, calls, duration_us, request_bytes, \
+                    response_bytes, last_us, histogram";
+                execute(&db, &format!("INSERT INTO steeple_request_stats (period, starts_at, node, {columns}) \
+                    SELECT period, starts_at - {back}, {node}, {columns} FROM steeple_request_stats \
+                    WHERE period = {period} AND service_name = '' AND node > 2")).await;
+            }
+            assert!(number(&db, &format!("{} AND node = 2", of(period))).await > 0);
+        }
+        let sweeping = start(&config(), &db);
+        make_calls(&sweeping, 1, Code::Ok);
+        let gone = async |node: i64| number(&db, &format!("SELECT COUNT(*) FROM steeple_request_stats WHERE node = {node}")).await == 0;
+        until("old statistics are gone", async || gone(2).await).await;
+        sweeping.finish(PATIENCE).await;
+        for period in [60, 3600, 86_400] {
+            assert!(number(&db, &format!("{} AND node = 1", of(period))).await > 0, "{period}");
+        }
+    }
+
     async fn a_share_of_the_successes_gets_a_row(database: Database) {
         let db = migrated(&database).await;
         let recorder = start(&Config { sample_successes: 0.1, ..config() }, &db);
