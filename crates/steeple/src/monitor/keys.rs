@@ -22,6 +22,7 @@ use crate::{
         api_key::{KeyType, NewApiKey, NewKey, Scopes, entity::Model},
     },
     clock,
+    db::Db,
     error::{Error, Result},
 };
 
@@ -245,23 +246,26 @@ pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKe
         created_by: Some(by.id),
         ..NewApiKey::new(user_id, wanted.name)
     };
-    let new = monitor.inside.identity.keys.create(new).await?;
-    let scopes = serde_json::from_str(&new.row.scopes).unwrap_or_default();
-    noted(monitor, by, Action::Add, &new.row, [("scopes", serde_json::Value::Null, scopes)]).await?;
-    made(monitor, new).await
+    let (keys, db) = (&monitor.inside.identity.keys, &monitor.inside.db);
+    let new = db.transaction(async |tx| {
+        let new = keys.on(&tx).create(new).await?;
+        let scopes = serde_json::from_str(&new.row.scopes).unwrap_or_default();
+        noted(&tx, by, Action::Add, &new.row, [("scopes", serde_json::Value::Null, scopes)]).await?;
+        Ok::<_, Error>(new)
+    });
+    made(monitor, new.await?).await
 }
 
-/// Writes down what somebody did to a key. The key is what was asked for already: an audit log that cannot be written is
-/// told, and the text of a new key is then in nobody's hands.
+/// Writes down what somebody did to a key, within the transaction that does it.
 async fn noted(
-    monitor: &Monitor,
+    tx: &Db,
     by: &User,
     action: Action,
     row: &Model,
     changes: impl IntoIterator<Item = (&'static str, serde_json::Value, serde_json::Value)>,
 ) -> Result<()> {
     let changes = changes.into_iter().map(|(name, from, to)| (name.to_owned(), from, to));
-    Entry::new(by, action, KIND, row.id, &row.name).changes(changes).write(&monitor.inside.db).await
+    Entry::new(by, action, KIND, row.id, &row.name).changes(changes).write(tx).await
 }
 
 /// Every key, the newest first.
@@ -286,9 +290,13 @@ pub(crate) async fn find(monitor: &Monitor, id: i64) -> Result<Key> {
 /// NOT_FOUND; PERMISSION_DENIED for a key of somebody else.
 pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64) -> Result<Key> {
     let by = may_change(principal, row(monitor, id).await?.user_id)?;
-    let row = monitor.inside.identity.keys.revoke(id).await?;
-    noted(monitor, by, Action::Revoke, &row, []).await?;
-    one(monitor, row).await
+    let (keys, db) = (&monitor.inside.identity.keys, &monitor.inside.db);
+    let row = db.transaction(async |tx| {
+        let row = keys.on(&tx).revoke(id).await?;
+        noted(&tx, by, Action::Revoke, &row, []).await?;
+        Ok::<_, Error>(row)
+    });
+    one(monitor, row.await?).await
 }
 
 /// Makes a key that takes the place of this one, which is good for as long as `overlap` still.
@@ -297,9 +305,13 @@ pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64)
 /// NOT_FOUND; PERMISSION_DENIED for a key of somebody else; FAILED_PRECONDITION for one that is no longer good.
 pub(crate) async fn rotate_as(monitor: &Monitor, principal: &Principal, id: i64, overlap: Duration) -> Result<Made> {
     let by = may_change(principal, row(monitor, id).await?.user_id)?;
-    let new = monitor.inside.identity.keys.rotate(id, overlap).await?;
-    noted(monitor, by, Action::Rotate, &new.row, [("rotated_from_id", serde_json::Value::Null, id.into())]).await?;
-    made(monitor, new).await
+    let (keys, db) = (&monitor.inside.identity.keys, &monitor.inside.db);
+    let new = db.transaction(async |tx| {
+        let new = keys.on(&tx).rotate(id, overlap).await?;
+        noted(&tx, by, Action::Rotate, &new.row, [("rotated_from_id", serde_json::Value::Null, id.into())]).await?;
+        Ok::<_, Error>(new)
+    });
+    made(monitor, new.await?).await
 }
 
 async fn row(monitor: &Monitor, id: i64) -> Result<Model> {

@@ -1,5 +1,7 @@
 //! Models of the site: lists, forms, deletions, actions, and who may do what.
 
+use sea_orm::ConnectionTrait as _;
+
 use crate::databases::on_every_database;
 
 use super::*;
@@ -161,6 +163,26 @@ async fn a_sites_action_is_done_with_the_chosen_rows() {
     root.get(&place).await.has("name=\"stablecoin\" value=\"on\" checked");
     root.post("/models/crypto/coin/act", &[("action", "drop"), ("row", key)]).await.is(400);
     root.get("/audit?action=act").await.has("mark_stable").has("ETH");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn an_action_is_on_record_before_it_begins_and_once_more_if_it_fails() {
+    let site = site().await;
+    let (_, root) = superuser(&site).await;
+    let place = coin(&root, "ETH").await;
+    let key = place.rsplit('/').next().unwrap();
+    let chosen = [("action", "mark_stable"), ("row", key)];
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON crypto_coin BEGIN SELECT RAISE(ABORT, 'no'); END";
+    site.db().execute_unprepared(refuse).await.unwrap();
+    root.post("/models/crypto/coin/act", &chosen).await.is(500);
+    let audit = root.get("/audit?action=act").await;
+    audit.is(200).has("<b>failed</b>");
+    assert_eq!(audit.body.matches("<ins>mark_stable<").count(), 2, "{audit:?}");
+    site.db().execute_unprepared("DROP TRIGGER refuse").await.unwrap();
+    site.db().execute_unprepared("DROP TABLE steeple_audit_log").await.unwrap();
+    root.post("/models/crypto/coin/act", &chosen).await.is(500);
+    root.get(&place).await.is(200).lacks("name=\"stablecoin\" value=\"on\" checked");
     site.stop().await;
 }
 
