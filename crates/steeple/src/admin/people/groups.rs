@@ -18,6 +18,7 @@ use crate::{
     audit::{Action, Entry},
     auth::{Users, tables::group},
     error::{Error, Result},
+    model::Row,
 };
 
 /// The field of the form that has what was seen.
@@ -174,17 +175,24 @@ async fn page(asked: &Asked, group: Option<&group::Model>, error: Option<Error>)
     asked.page_with(status, "group.html", title, values)
 }
 
+/// The group, as far as other rows refer to it.
+fn as_row(group: &group::Model) -> Row {
+    [("id".to_owned(), group.id.into()), ("name".to_owned(), group.name.clone().into())].into_iter().collect()
+}
+
 /// `GET /groups/{id}/delete`.
 pub(in crate::admin) async fn ask_delete(asked: Asked) -> Result<Response> {
     subject(&asked).require(asked.user(), Deed::Delete)?;
     let group = found(&asked).await?;
     let path = asked.to(&format!("/groups/{}", group.id));
+    let refers = models::refers(&asked, &asked.admin().inside().db, subject(&asked), &as_row(&group)).await?;
     let values = context! {
         question => format!("{} is deleted for ever. Its users lose what only it gave them.", group.name),
         action => format!("{path}/delete"),
         back => path,
         button => "Delete group",
         dangerous => true,
+        ..models::refers_shown(refers)
     };
     asked.page("confirm.html", &format!("Delete {}?", group.name), values)
 }
@@ -198,8 +206,11 @@ pub(in crate::admin) async fn delete(asked: Asked) -> Result<Response> {
         let users = all.on(&tx);
         let (name, given) = locked(&users, group.id).await?;
         within(asked.user(), given)?;
+        let refers = models::refers(&asked, &tx, subject(&asked), &as_row(&group)).await?;
+        models::allow(&refers)?;
         users.delete_group(&name).await?;
-        Entry::new(asked.user(), Action::Delete, "auth.group", group.id, &name).write(&tx).await
+        let entry = Entry::new(asked.user(), Action::Delete, "auth.group", group.id, &name);
+        entry.changes(models::along(&refers)).write(&tx).await
     })
     .await?;
     all.forget_all();

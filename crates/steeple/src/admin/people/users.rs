@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{http::StatusCode, response::Response};
-use minijinja::{context, value::Serde};
+use minijinja::context;
 use serde_json::{Value as Json, json};
 
 use super::{boxes, checked, listed, users, within};
@@ -12,7 +12,7 @@ use crate::{
         asked::Asked,
         failure,
         fields::Fields,
-        models::{self, Deed, Subject, refers},
+        models::{self, Deed, Subject},
     },
     audit::{Action, Entry},
     auth::{NewUser, Profile, Secret, Users, password::weaknesses, tables::user},
@@ -392,10 +392,13 @@ async fn deletable(asked: &Asked) -> Result<user::Model> {
     Ok(user)
 }
 
+/// The user, as far as other rows refer to them.
+fn as_row(user: &user::Model) -> Row {
+    [("id".to_owned(), user.id.into()), ("username".to_owned(), user.username.clone().into())].into_iter().collect()
+}
+
 async fn question(asked: &Asked, user: &user::Model, status: StatusCode, failed: Option<String>) -> Result<Response> {
-    let row: Row = [("id".to_owned(), Json::from(user.id))].into_iter().collect();
-    let refers = refers(asked, subject(asked), &row).await?;
-    let (held, along): (Vec<_>, Vec<_>) = refers.into_iter().partition(|refers| refers.hold);
+    let refers = models::refers(asked, &asked.admin().inside().db, subject(asked), &as_row(user)).await?;
     let path = asked.to(&format!("/users/{}", user.id));
     let values = context! {
         question => format!(
@@ -404,12 +407,11 @@ async fn question(asked: &Asked, user: &user::Model, status: StatusCode, failed:
             user.username
         ),
         failed => failed,
-        refers => Serde(&held),
-        along => Serde(&along),
         action => format!("{path}/delete"),
         back => path,
         button => "Delete user",
         dangerous => true,
+        ..models::refers_shown(refers)
     };
     asked.page_with(status, "confirm.html", &format!("Delete {}?", user.username), values)
 }
@@ -420,8 +422,11 @@ pub(in crate::admin) async fn delete(asked: Asked) -> Result<Response> {
     let (all, db) = (users(&asked), &asked.admin().inside().db);
     let done = db
         .transaction(async |tx| {
+            let refers = models::refers(&asked, &tx, subject(&asked), &as_row(&user)).await?;
+            models::allow(&refers)?;
             all.on(&tx).delete(user.id.into()).await?;
-            Entry::new(asked.user(), Action::Delete, "auth.user", user.id, &user.username).write(&tx).await
+            let entry = Entry::new(asked.user(), Action::Delete, "auth.user", user.id, &user.username);
+            entry.changes(models::along(&refers)).write(&tx).await
         })
         .await;
     all.forget(user.id.into());
