@@ -9,12 +9,12 @@ use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, IntoActiveModel as _, Iterable as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryFilter as _, QuerySelect as _,
     sea_query::{Expr, IntoIden as _, Query},
 };
 
 use super::{
-    ApiKeys, KeyText, KeyType, Prefix, Scopes,
+    ApiKeys, KeyFilter, KeyText, KeyType, Prefix, Scopes,
     table::{ActiveModel, Column, Entity, HASH, Model},
 };
 use crate::{
@@ -129,11 +129,7 @@ impl ApiKeys {
     /// # Errors
     /// What the database says.
     pub async fn list(&self, user_id: Option<i64>, limit: u64) -> Result<Vec<Model>> {
-        let mut select = Entity::find().order_by_desc(Column::Id).limit(limit);
-        if let Some(user_id) = user_id {
-            select = select.filter(Column::UserId.eq(user_id));
-        }
-        Ok(select.all(&self.db).await?)
+        self.page(&KeyFilter { user_id, ..KeyFilter::default() }, 0, limit).await
     }
 
     /// Those of these keys that there are.

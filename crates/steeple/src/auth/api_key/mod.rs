@@ -12,6 +12,7 @@
 
 mod changes;
 mod key;
+mod list;
 mod lookup;
 mod scopes;
 mod site_key;
@@ -30,6 +31,7 @@ pub(super) use text::Digest;
 pub use {
     changes::{NewApiKey, NewKey},
     key::ApiKey,
+    list::{KeyFilter, KeyState, KeyTotals},
     scopes::Scopes,
     site_key::SiteKey,
     table::KeyType,
