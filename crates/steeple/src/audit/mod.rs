@@ -41,12 +41,14 @@ pub enum Action {
     Password,
     /// A site's own action, from before it began.
     Act,
+    /// A call that was made for them, from before it was made.
+    Call,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Add, Self::Change, Self::Delete, Self::Revoke, Self::Rotate, Self::Password, Self::Act];
+    pub const ALL: [Self; 8] =
+        [Self::Add, Self::Change, Self::Delete, Self::Revoke, Self::Rotate, Self::Password, Self::Act, Self::Call];
 
     /// As the table has it.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Action {
             Self::Rotate => "rotate",
             Self::Password => "password",
             Self::Act => "act",
+            Self::Call => "call",
         }
     }
 }
