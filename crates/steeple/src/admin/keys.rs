@@ -30,7 +30,7 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
     let number = match asked.query.get("page") {
         "" => 1,
         text => text
-            .parse()
+            .parse::<u64>()
             .ok()
             .filter(|page| *page > 0)
             .ok_or_else(|| Error::invalid("page", "must be a whole number from 1"))?,

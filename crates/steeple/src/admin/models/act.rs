@@ -37,8 +37,9 @@ pub(in crate::admin) async fn act(asked: Asked) -> Result<Response> {
     noted(&asked, &subject, &chosen, || vec![("action".to_owned(), Json::Null, action.name.into())]).await?;
     let done = (action.run)(rows, asked.admin().inside().setup(subject.model().app)).await;
     if let Err(error) = done {
+        let why = error.message().to_owned();
         let failed = || {
-            let why = ("failed".to_owned(), Json::Null, error.message().into());
+            let why = ("failed".to_owned(), Json::Null, why.as_str().into());
             vec![("action".to_owned(), Json::Null, action.name.into()), why]
         };
         if let Err(unwritten) = noted(&asked, &subject, &chosen, failed).await {

@@ -78,7 +78,11 @@ impl ApiKeys {
     /// # Errors
     /// What the database says.
     pub async fn count(&self, filter: &KeyFilter) -> Result<u64> {
-        Ok(Entity::find().filter(filter.condition(clock::now())).count(&self.db).await?)
+        self.counted(filter.condition(clock::now())).await
+    }
+
+    async fn counted(&self, condition: Condition) -> Result<u64> {
+        Ok(Entity::find().filter(condition).count(&self.db).await?)
     }
 
     /// How many keys there are, and of which kinds.
@@ -87,7 +91,6 @@ impl ApiKeys {
     /// What the database says.
     pub async fn totals(&self) -> Result<KeyTotals> {
         let now = clock::now();
-        let count = async |condition: Condition| Entity::find().filter(condition).count(&self.db).await;
         let by_type = Entity::find().select_only().column(Column::KeyType).expr_as(Expr::cust("COUNT(*)"), "n");
         let by_type: Vec<(KeyType, i64)> = by_type.group_by(Column::KeyType).into_tuple().all(&self.db).await?;
         let by_type: BTreeMap<_, _> = by_type.into_iter().map(|(of, n)| (of.as_str(), n.unsigned_abs())).collect();
@@ -100,9 +103,9 @@ impl ApiKeys {
             Entity::find().select_only().expr_as(Expr::cust(sum), "n").into_tuple().one(&self.db).await?;
         Ok(KeyTotals {
             all: by_type.values().sum(),
-            valid: count(KeyState::Valid.condition(now)).await?,
-            expired: count(Condition::all().add(expired(now))).await?,
-            revoked: count(Condition::all().add(Column::RevokedAt.is_not_null())).await?,
+            valid: self.counted(KeyState::Valid.condition(now)).await?,
+            expired: self.counted(Condition::all().add(expired(now))).await?,
+            revoked: self.counted(Condition::all().add(Column::RevokedAt.is_not_null())).await?,
             requests: requests.unwrap_or_default(),
             by_type,
         })
