@@ -13,8 +13,7 @@ use std::{
 use schemars::JsonSchema;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _,
-    sea_query::{ExprTrait as _, SimpleExpr},
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _,
 };
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -264,8 +263,9 @@ impl Node {
     }
 
     /// This server's own row.
-    fn own(&self) -> SimpleExpr {
-        Column::InstanceId.eq(&self.instance_id).and(Column::StartToken.eq(&self.start_token))
+    fn own(&self) -> Condition {
+        let id = Condition::all().add(Column::InstanceId.eq(&self.instance_id));
+        id.add(Column::StartToken.eq(&self.start_token))
     }
 
     async fn sweep(&self) {

@@ -137,7 +137,8 @@ on_every_database! {
         let site = on(database).await;
         let (_, root) = superuser(&site).await;
         let new = NewUser { is_staff: true, is_superuser: true, ..NewUser::default() };
-        let other = Browser::of(&site, &site.user("other", new, &[]).await).await;
+        let other = site.user("other", new, &[]).await;
+        let other = Browser::of(&site, &other).await;
         let user = site.user("simple", NewUser::default(), &[]).await;
         let made = root.post("/groups/new", &[("name", "Traders")]).await;
         assert_eq!(made.is(303).location(), "/admin/groups");

@@ -57,7 +57,7 @@ on_every_database! {
             let keys = keys.on(&tx);
             keys.revoke(row.id).await?;
             made(&keys, "two").await;
-            Err::<(), _>(steeple::Error::aborted("no"))
+            Err::<(), _>(Error::aborted("no"))
         });
         assert_eq!(undone.await.unwrap_err().code(), Code::Aborted);
         keys.find(text.expose()).await.unwrap();
