@@ -190,7 +190,8 @@ async fn an_action_is_on_record_before_it_begins_and_once_more_if_it_fails() {
 #[tokio::test]
 async fn relations_show_nothing_that_may_not_be_seen() {
     let site = site().await;
-    let clerk = staff(&site, "clerk", &["crypto.change_wallet", "crypto.add_wallet", "crypto.view_wallet"]).await;
+    let clerk =
+        staff(&site, "wallet-clerk", &["crypto.change_wallet", "crypto.add_wallet", "crypto.view_wallet"]).await;
     let list = clerk.get("/models/crypto/wallet").await;
     list.is(200).lacks("BTC").lacks("/models/crypto/coin").has("<input id=\"q-f-coin_id\"");
     clerk.get("/models/crypto/wallet?f-coin_id=1").await.is(200).lacks("BTC").has("name=\"f-coin_id\" value=\"1\"");
@@ -209,11 +210,11 @@ async fn relations_show_nothing_that_may_not_be_seen() {
 async fn what_goes_with_a_row_needs_its_own_permission() {
     let site = site().await;
     let (_, root) = superuser(&site).await;
-    let list = root.get("/models/orders/orderline").await;
+    let list = root.get("/models/orders/order").await;
     let order = list.is(200).body.split("/admin/models/orders/order/rows/").nth(1).unwrap();
     let order = order.split('"').next().unwrap().to_owned();
     let place = format!("/models/orders/order/rows/{order}");
-    let clerk = staff(&site, "clerk", &["orders.view_order", "orders.delete_order"]).await;
+    let clerk = staff(&site, "order-clerk", &["orders.view_order", "orders.delete_order"]).await;
     let asked = clerk.get(&format!("{place}/delete")).await;
     asked.is(200).has("needs the permission <code>orders.delete_orderline").lacks("Delete order</button>");
     clerk.post(&format!("{place}/delete"), &[]).await.is(403).has("orders.delete_orderline");
@@ -228,7 +229,7 @@ async fn what_goes_with_a_row_needs_its_own_permission() {
     let user = site.user("simple", NewUser::default(), &[]).await;
     let sql = format!("INSERT INTO users_profile (user_id, bio) VALUES ({}, 'x')", user.id);
     site.db().execute_unprepared(&sql).await.unwrap();
-    let clerk = staff(&site, "another", &["auth.delete_user"]).await;
+    let clerk = staff(&site, "user-clerk", &["auth.delete_user"]).await;
     let place = format!("/users/{}/delete", user.id);
     clerk.get(&place).await.is(200).has("users.delete_profile").lacks("Delete user</button>");
     clerk.post(&place, &[]).await.is(403).has("users.delete_profile");
