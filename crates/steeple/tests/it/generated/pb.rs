@@ -1241,6 +1241,37 @@ pub mod fleet {
             pub ping: i32,
             #[prost(bytes = "vec", tag = "4")]
             pub filling: ::prost::alloc::vec::Vec<u8>,
+            #[prost(oneof = "tell::Order", tags = "5, 6")]
+            pub order: ::core::option::Option<tell::Order>,
+        }
+        /// Nested message and enum types in `Tell`.
+        pub mod tell {
+            #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+            pub enum Order {
+                #[prost(message, tag = "5")]
+                Turn(super::Turn),
+                #[prost(string, tag = "6")]
+                Halt(::prost::alloc::string::String),
+            }
+        }
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Turn {
+            #[prost(int32, tag = "1")]
+            pub degrees: i32,
+        }
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Wanted {
+            #[prost(string, tag = "1")]
+            pub client_id: ::prost::alloc::string::String,
+            #[prost(message, optional, tag = "2")]
+            pub command: ::core::option::Option<Tell>,
+        }
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Sent {
+            #[prost(bool, tag = "1")]
+            pub success: bool,
+            #[prost(string, tag = "2")]
+            pub error: ::prost::alloc::string::String,
         }
         /// Clients that stay connected: for the tests of streams.
         pub trait Fleet: ::core::marker::Send + ::core::marker::Sync + 'static {
@@ -1253,6 +1284,26 @@ pub mod fleet {
                 request: ::steeple::Streaming<Say>,
             ) -> impl ::core::future::Future<
                 Output = ::steeple::Result<::steeple::Replies<Tell>>,
+            > + ::core::marker::Send;
+            /// ```text
+            /// async fn send_command_to_client(&self, cx: Context, request: Wanted) -> Result<Sent>
+            /// ```
+            fn send_command_to_client(
+                &self,
+                cx: ::steeple::Context,
+                request: Wanted,
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<Sent>,
+            > + ::core::marker::Send;
+            /// ```text
+            /// async fn execute_command_sync(&self, cx: Context, request: Wanted) -> Result<Answer>
+            /// ```
+            fn execute_command_sync(
+                &self,
+                cx: ::steeple::Context,
+                request: Wanted,
+            ) -> impl ::core::future::Future<
+                Output = ::steeple::Result<Answer>,
             > + ::core::marker::Send;
         }
         /// Serves `fleet.v1.Fleet` with an implementation of [`Fleet`].
@@ -1267,6 +1318,32 @@ pub mod fleet {
                             let service = ::std::sync::Arc::clone(&service);
                             async move {
                                 <S as Fleet>::connect(&service, cx, request).await
+                            }
+                        }
+                    },
+                )
+                .unary(
+                    "/fleet.v1.Fleet/SendCommandToClient",
+                    {
+                        let service = ::std::sync::Arc::clone(&service);
+                        move |cx, request| {
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Fleet>::send_command_to_client(&service, cx, request)
+                                    .await
+                            }
+                        }
+                    },
+                )
+                .unary(
+                    "/fleet.v1.Fleet/ExecuteCommandSync",
+                    {
+                        let service = ::std::sync::Arc::clone(&service);
+                        move |cx, request| {
+                            let service = ::std::sync::Arc::clone(&service);
+                            async move {
+                                <S as Fleet>::execute_command_sync(&service, cx, request)
+                                    .await
                             }
                         }
                     },
@@ -1381,6 +1458,50 @@ pub mod fleet {
                     req.extensions_mut()
                         .insert(GrpcMethod::new("fleet.v1.Fleet", "Connect"));
                     self.inner.streaming(req, path, codec).await
+                }
+                pub async fn send_command_to_client(
+                    &mut self,
+                    request: impl tonic::IntoRequest<super::Wanted>,
+                ) -> std::result::Result<tonic::Response<super::Sent>, tonic::Status> {
+                    self.inner
+                        .ready()
+                        .await
+                        .map_err(|e| {
+                            tonic::Status::unknown(
+                                format!("Service was not ready: {}", e.into()),
+                            )
+                        })?;
+                    let codec = tonic_prost::ProstCodec::default();
+                    let path = http::uri::PathAndQuery::from_static(
+                        "/fleet.v1.Fleet/SendCommandToClient",
+                    );
+                    let mut req = request.into_request();
+                    req.extensions_mut()
+                        .insert(
+                            GrpcMethod::new("fleet.v1.Fleet", "SendCommandToClient"),
+                        );
+                    self.inner.unary(req, path, codec).await
+                }
+                pub async fn execute_command_sync(
+                    &mut self,
+                    request: impl tonic::IntoRequest<super::Wanted>,
+                ) -> std::result::Result<tonic::Response<super::Answer>, tonic::Status> {
+                    self.inner
+                        .ready()
+                        .await
+                        .map_err(|e| {
+                            tonic::Status::unknown(
+                                format!("Service was not ready: {}", e.into()),
+                            )
+                        })?;
+                    let codec = tonic_prost::ProstCodec::default();
+                    let path = http::uri::PathAndQuery::from_static(
+                        "/fleet.v1.Fleet/ExecuteCommandSync",
+                    );
+                    let mut req = request.into_request();
+                    req.extensions_mut()
+                        .insert(GrpcMethod::new("fleet.v1.Fleet", "ExecuteCommandSync"));
+                    self.inner.unary(req, path, codec).await
                 }
             }
         }
