@@ -56,6 +56,24 @@ def test_the_overview_is_live_while_calls_run(site, visit):
     visit.keep("overview-live")
 
 
+def test_the_overview_says_that_it_waits_while_somebody_is_in_it(site, visit):
+    make_calls(site)
+    visit.log_in()
+    page = visit.page
+    live = page.locator("#live")
+    expect(live).to_have_text("Live")
+    page.get_by_role("link", name="All services").focus()
+    expect(live).to_have_text("Paused")
+    page.get_by_role("link", name="All services").blur()
+    expect(live).to_have_text("Live")
+    values = page.locator(".values").first
+    values.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(values.get_by_role("cell", name=re.compile("calls")).last).to_be_visible()
+    expect(live).to_have_text("Paused")
+    visit.keep("overview-values")
+
+
 def test_a_failed_call_is_found_by_filter(site, visit):
     make_calls(site)
     visit.log_in()
@@ -210,3 +228,17 @@ def test_every_page_can_be_used_by_all(site, visit, request):
     for name, path in PAGES.items():
         visit.open(path)
         visit.keep(f"{name}-{kind}")
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
+def test_ones_own_password_and_the_day_are_there_on_a_phone(site, visit):
+    make_calls(site)
+    visit.log_in()
+    page = visit.open("/requests")
+    day = page.locator("tbody .day").first
+    assert not day.is_visible(), "it is today"
+    day.evaluate("day => day.classList.remove('today')")
+    assert day.is_visible()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Change your password").click()
+    expect(page.get_by_role("heading", name="Change your password")).to_be_visible()

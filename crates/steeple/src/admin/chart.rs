@@ -50,7 +50,8 @@ struct Line {
 #[derive(Debug, Serialize)]
 struct Hit {
     x: f64,
-    read: String,
+    when: String,
+    what: String,
 }
 
 /// What a line is about.
@@ -119,7 +120,8 @@ impl Chart {
         let Timeline { buckets, interval, .. } = timeline;
         let hit = |(at, bucket): (usize, &Bucket)| Hit {
             x: round(at as f64 * STEP),
-            read: format!("{}: {}", moment(bucket, *interval), each(bucket)),
+            when: moment(bucket, *interval),
+            what: each(bucket),
         };
         let ends = [buckets.first(), buckets.get(buckets.len() / 2), buckets.last()];
         Self {
@@ -230,6 +232,7 @@ mod tests {
         assert_eq!(chart.bars.len(), 3);
         assert!(chart.bars.iter().all(|bar| bar.ok_y >= 0.0 && bar.failed_y >= 0.0 && bar.ok + bar.failed <= 101.5));
         assert!(chart.bars[2].failed >= 1.5, "one failure is seen");
+        assert_eq!(chart.hits.iter().map(|hit| &*hit.what).collect::<Vec<_>>()[1..3], ["0 calls", "8 calls, 4 failed"]);
         assert_eq!(chart.hits.len(), 4);
     }
 

@@ -12,7 +12,10 @@ use super::{
 use crate::{
     clock,
     error::{Code, Error, Result},
-    monitor::connections::{self as clients, Order},
+    monitor::{
+        connections::{self as clients, Order},
+        explorer::Asker,
+    },
     stream::{Connection, Connections, Status},
 };
 
@@ -94,7 +97,10 @@ pub(super) async fn send(asked: Asked) -> Result<Response> {
     let monitor = &asked.admin().monitor;
     let client = clients::find(monitor, asked.part("service"), asked.part("client")).await?;
     let ordered = match wanted(&asked.form) {
-        Ok(order) => clients::order(monitor, asked.principal(), &client, order).await,
+        Ok(order) => {
+            let principal = asked.principal();
+            clients::order(monitor, Asker { principal: &principal, from: asked.shell.from }, &client, order).await
+        }
         Err(error) => Err(error),
     };
     let (status, result) = match ordered {

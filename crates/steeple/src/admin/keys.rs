@@ -7,13 +7,16 @@ use minijinja::{Value, context, value::Serde};
 
 use super::{asked::Asked, failure, fields::Fields, shown};
 use crate::{
+    auth::api_key::{KeyFilter, KeyState},
     clock,
     error::{Code, Error, Result},
     monitor::keys::{self, Key, NewKeyBody, TYPES},
 };
 
 /// Keys of a page.
-const ROWS: usize = 50;
+const ROWS: u64 = 50;
+/// Characters of a search.
+const LONGEST: usize = 200;
 /// In days; 0: never.
 const EXPIRIES: [(u32, &str); 5] =
     [(0, "never"), (7, "in a week"), (30, "in 30 days"), (90, "in 90 days"), (365, "in a year")];
@@ -23,30 +26,28 @@ const OVERLAPS: [(u64, &str); 5] =
 
 /// `GET /keys`.
 pub(super) async fn list(asked: Asked) -> Result<Response> {
-    let (q, state) = (asked.query.get("q").trim().to_lowercase(), asked.query.get("state"));
-    let fits = |key: &Key| {
-        let revoked = key.revoked_at.is_some() || !key.is_active;
-        let in_state = match state {
-            "active" => key.is_valid,
-            "revoked" => revoked,
-            "expired" => !key.is_valid && !revoked,
-            _ => true,
-        };
-        let owner = key.username.as_deref().unwrap_or_default();
-        in_state && [&key.name, owner, &key.masked_key].into_iter().any(|text| text.to_lowercase().contains(&q))
-    };
-    let mut all = keys::all(&asked.admin().monitor).await?;
-    all.retain(fits);
-    let pages = all.len().div_ceil(ROWS).max(1);
-    let page: usize = match asked.query.get("page") {
+    let (q, state) = (asked.query.get("q").trim(), asked.query.get("state"));
+    let number = match asked.query.get("page") {
         "" => 1,
-        text => text.parse().map_err(|_| Error::invalid("page", "must be a whole number from 1"))?,
+        text => text
+            .parse::<u64>()
+            .ok()
+            .filter(|page| *page > 0)
+            .ok_or_else(|| Error::invalid("page", "must be a whole number from 1"))?,
     };
-    if page == 0 || page > pages {
-        return Err(Error::not_found("page", format!("{page} (the last is {pages})")));
-    }
+    let filter = KeyFilter {
+        state: match state {
+            "active" => Some(KeyState::Valid),
+            "revoked" => Some(KeyState::Revoked),
+            "expired" => Some(KeyState::Expired),
+            _ => None,
+        },
+        text: Some(q.chars().take(LONGEST).collect()),
+        ..KeyFilter::default()
+    };
+    let page = keys::page(&asked.admin().monitor, &filter, (number, ROWS)).await?;
     let may_change = |key: &Key| asked.user().is_superuser || key.user_id == asked.user().id;
-    let shown = all.iter().skip((page - 1) * ROWS).take(ROWS).map(|key| {
+    let shown = page.results.iter().map(|key| {
         context! { may_change => may_change(key) && key.revoked_at.is_none(), ..Serde(key) }
     });
     let filters: Fields = [("q", asked.query.get("q")), ("state", state)]
@@ -54,15 +55,15 @@ pub(super) async fn list(asked: Asked) -> Result<Response> {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let at = |page: usize| filters.with("page", &page.to_string()).at(&asked.to("/keys"));
-    let counted = format!("{} {}", shown::number(all.len() as f64), if all.len() == 1 { "key" } else { "keys" });
+    let at = |page: u64| filters.with("page", &page.to_string()).at(&asked.to("/keys"));
+    let counted = format!("{} {}", shown::number(page.count as f64), if page.count == 1 { "key" } else { "keys" });
     let values = context! {
         keys => shown.collect::<Vec<_>>(),
         q => asked.query.get("q"),
         state => state,
         counted => counted,
-        previous_href => (page > 1).then(|| at(page - 1)),
-        next_href => (page < pages).then(|| at(page + 1)),
+        previous_href => page.previous_page.map(at),
+        next_href => page.next_page.map(at),
     };
     asked.page("keys.html", "API keys", values)
 }

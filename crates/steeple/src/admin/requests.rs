@@ -11,9 +11,10 @@ use minijinja::{context, value::Serde};
 
 use super::{asked::Asked, failure, fields::Fields, shown};
 use crate::{
+    auth::api_key::KeyFilter,
     error::{Error, Result},
     monitor::{
-        keys, live,
+        live,
         query::Query,
         requests::{self, CODES, Item, STATUSES},
         services,
@@ -25,6 +26,8 @@ use crate::{
 const ROWS: u64 = 50;
 const TIMES: [(&str, &str); 5] =
     [("1", "Last hour"), ("6", "Last 6 hours"), ("24", "Last day"), ("168", "Last week"), ("720", "Last 30 days")];
+/// Keys of one name that are looked at.
+const ALIKE: u64 = 100;
 /// The filters that are shown only when they are asked for.
 const SELDOM: [&str; 5] = ["max_ms", "since", "until", "client_ip", "request_id"];
 /// What is no filter.
@@ -146,7 +149,10 @@ async fn key(asked: &Asked, text: &str) -> Result<i64> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let mut named = keys::all(&asked.admin().monitor).await?.into_iter().filter(|key| key.name == text);
+    let keys = &asked.admin().inside().identity.keys;
+    let alike = keys.page(&KeyFilter { name: Some(text.to_owned()), ..KeyFilter::default() }, 0, ALIKE).await?;
+    // Databases find alike what is not the same.
+    let mut named = alike.into_iter().filter(|key| key.name == text);
     match (named.next(), named.next()) {
         (Some(key), None) => Ok(key.id),
         (Some(_), Some(_)) => Err(Error::invalid("key", "is the name of several keys: give the number of one")),

@@ -17,6 +17,7 @@ pub(super) fn add(views: &mut Environment<'static>, root: &str) {
     views.add_filter("bytes", |value: f64| bytes(value));
     views.add_filter("share", |part: f64, whole: f64| share(part, whole));
     views.add_filter("moment", |text: String| moment(&text));
+    views.add_filter("is_today", |text: String| is_on(&text, clock::now()));
     views.add_filter("ago", |text: String| ago(&text, clock::now()));
     views.add_filter("last_part", |text: String| last_part(&text).to_owned());
     views.add_filter("pace_tone", |value: f64| pace_tone(value));
@@ -109,6 +110,11 @@ fn read(text: &str) -> Option<clock::Time> {
 /// `2026-11-21 12:40:03`, in UTC; a text that is no moment stays as it is.
 fn moment(text: &str) -> String {
     read(text).map_or_else(|| text.to_owned(), |moment| moment.format("%F %T").to_string())
+}
+
+/// Whether a moment is on the day of another, in UTC.
+fn is_on(text: &str, day: clock::Time) -> bool {
+    read(text).is_some_and(|moment| moment.date_naive() == day.date_naive())
 }
 
 fn ago(text: &str, now: clock::Time) -> String {
@@ -211,6 +217,8 @@ mod tests {
         assert_eq!(told("2026-11-01T12:00:00Z"), "20 days ago");
         assert_eq!(moment("2026-11-21T12:00:00.123456Z"), "2026-11-21 12:00:00");
         assert_eq!(moment("soon"), "soon");
+        let on = ["2026-11-21T00:00:00Z", "2026-11-22T01:00:00+02:00", "2026-11-20T23:59:59Z", "soon"];
+        assert_eq!(on.map(|text| is_on(text, now)), [true, true, false, false]);
     }
 
     #[test]

@@ -133,7 +133,8 @@ impl ModelAdmin {
     }
 
     /// Something that can be done with chosen rows, by those who may change them. An error is shown, and what `work` wrote
-    /// before it stays: begin a transaction where that matters.
+    /// before it stays: begin a transaction where that matters. The audit log has an entry for each row before `work` begins,
+    /// and another one should it fail.
     pub fn action<W>(
         mut self,
         name: &'static str,

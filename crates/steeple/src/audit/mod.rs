@@ -1,7 +1,9 @@
 //! Who changed what, and when: a row for every change that people make through the admin and the REST API.
 //!
 //! Takes an [`Entry`] where the change is made, within its transaction, so that neither is there without the other; gives
-//! them back, the newest first. The table is `steeple_audit_log`.
+//! them back, the newest first. The table is `steeple_audit_log`. What begins transactions of its own, or asks others over
+//! the network (a site's action, a call that is tried), has its entry before it begins: an entry says then that it was
+//! begun.
 //!
 //! Must never: keep a password, a key, or the value of a field that a site hides; change or remove a row.
 
@@ -37,14 +39,16 @@ pub enum Action {
     Rotate,
     /// A password that was set.
     Password,
-    /// What a site's own action did.
+    /// A site's own action, from before it began.
     Act,
+    /// A call that was made for them, from before it was made.
+    Call,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Add, Self::Change, Self::Delete, Self::Revoke, Self::Rotate, Self::Password, Self::Act];
+    pub const ALL: [Self; 8] =
+        [Self::Add, Self::Change, Self::Delete, Self::Revoke, Self::Rotate, Self::Password, Self::Act, Self::Call];
 
     /// As the table has it.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +60,7 @@ impl Action {
             Self::Rotate => "rotate",
             Self::Password => "password",
             Self::Act => "act",
+            Self::Call => "call",
         }
     }
 }

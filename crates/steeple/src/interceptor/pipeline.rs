@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     future::Future,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -38,6 +39,11 @@ use crate::{
 /// the wire. It takes the place of a credential, and is held to the rules like the owner of one.
 #[derive(Debug, Clone)]
 pub(crate) struct MadeBy(pub Principal);
+
+/// Who asked for a call that one of the server's own doors makes: the address is the client's, and no header of the call
+/// changes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedFrom(pub SocketAddr);
 
 /// What all calls of a server share.
 pub(crate) struct Shared {
@@ -149,8 +155,12 @@ async fn answer(
     let made_by = http.extensions_mut().remove::<MadeBy>();
     let given = metadata.get("x-request-id");
     let echo = given.cloned();
-    let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    let peer = peer.map(|peer| shared.proxies.client(peer, &metadata));
+    let peer = if let Some(AskedFrom(client)) = http.extensions_mut().remove() {
+        Some(client)
+    } else {
+        let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+        peer.map(|peer| shared.proxies.client(peer, &metadata))
+    };
     let user_agent = metadata.get(header::USER_AGENT).cloned();
     let call = Call::open_at(arrived, RequestId::of(given), entry.method.clone(), peer, user_agent);
     let deadline = timeout::deadline(&metadata, arrived, &shared.config);

@@ -94,12 +94,14 @@ where
         Ok(self.call(service, method, request, timeout).await?.message)
     }
 
-    /// The same, with the answer's metadata.
+    /// Whether this can be sent.
+    pub fn check(&self, service: &str, method: &str, request: Value) -> Result<(), String> {
+        read(&self.unary_method(service, method)?, request).map(drop)
+    }
+
+    /// The same as [`unary`](Self::unary), with the answer's metadata.
     pub async fn call(&self, service: &str, method: &str, request: Value, timeout: Duration) -> Result<Answer, Failed> {
-        let method = self.method(service, method).map_err(Failed::Here)?;
-        if method.is_client_streaming() || method.is_server_streaming() {
-            return Err(Failed::Here(format!("{service}/{} is a stream, and not to be called so", method.name())));
-        }
+        let method = self.unary_method(service, method).map_err(Failed::Here)?;
         let request = read(&method, request).map_err(Failed::Here)?;
         let path = format!("/{service}/{}", method.name());
         let path = PathAndQuery::try_from(path).map_err(|error| Failed::Here(error.to_string()))?;
@@ -113,6 +115,14 @@ where
         let answer = grpc.unary(request, path, DynamicCodec(method.output())).await;
         let (metadata, answer, _) = answer.map_err(|status| Failed::There(Box::new(status)))?.into_parts();
         Ok(Answer { message: shown(&answer).map_err(Failed::Here)?, metadata })
+    }
+
+    fn unary_method(&self, service: &str, method: &str) -> Result<MethodDescriptor, String> {
+        let method = self.method(service, method)?;
+        if method.is_client_streaming() || method.is_server_streaming() {
+            return Err(format!("{service}/{} is a stream, and not to be called so", method.name()));
+        }
+        Ok(method)
     }
 
     fn method(&self, service: &str, method: &str) -> Result<MethodDescriptor, String> {

@@ -13,7 +13,7 @@ use sea_orm::{
     ActiveEnum, ActiveModelBehavior, ConnectionTrait as _, EntityTrait, IntoActiveModel, Iterable as _, ModelTrait,
     QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
     dynamic::{FieldType, ModelType},
-    sea_query::IntoIden as _,
+    sea_query::{Alias, Expr, IntoIden as _, SelectStatement},
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -34,6 +34,9 @@ pub trait ModelRows: Send + Sync {
 
     /// How many rows match the filters and the search of `query`; its order, place and limit do not count.
     async fn count(&self, db: &Db, query: &Query) -> Result<u64, RowsError>;
+
+    /// The same, counted up to `most`: the database looks no further.
+    async fn count_up_to(&self, db: &Db, query: &Query, most: u64) -> Result<u64, RowsError>;
 
     /// The row with this key; `key` may have other fields as well.
     async fn get(&self, db: &Db, key: &Row) -> Result<Option<Row>, RowsError>;
@@ -145,9 +148,22 @@ where
 
     async fn count(&self, db: &Db, query: &Query) -> Result<u64, RowsError> {
         let select = self.matching(db.get_database_backend(), query)?;
-        let counting = select.select_only().expr_as(sea_orm::sea_query::Expr::cust("COUNT(*)"), "n");
+        let counting = select.select_only().expr_as(Expr::cust("COUNT(*)"), "n");
         let count: Option<i64> = counting.into_tuple().one(db).await?;
         Ok(count.unwrap_or(0).unsigned_abs())
+    }
+
+    async fn count_up_to(&self, db: &Db, query: &Query, most: u64) -> Result<u64, RowsError> {
+        let select = self.matching(db.get_database_backend(), query)?;
+        let some = select.select_only().expr_as(Expr::cust("1"), "one").limit(most).into_query();
+        let counting = SelectStatement::new()
+            .expr_as(Expr::cust("COUNT(*)"), Alias::new("n"))
+            .from_subquery(some, Alias::new("some"))
+            .to_owned();
+        match db.query_one(&counting).await? {
+            Some(row) => Ok(row.try_get::<i64>("", "n")?.unsigned_abs()),
+            None => Ok(0),
+        }
     }
 
     async fn get(&self, db: &Db, key: &Row) -> Result<Option<Row>, RowsError> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     Monitor,
     endpoint::{Asked, Endpoint, get, post},
-    explorer::{self, Called},
+    explorer::{self, Asker, Called, Caller},
     names::Names,
     paged::Paged,
     query::{Kind, PAGE, PAGE_SIZE, Parameter, parameter},
@@ -139,11 +139,11 @@ pub(crate) fn known(monitor: &Monitor, client: &Connection) -> Result<Commands> 
     Ok(Commands { service, commands })
 }
 
-/// Sends a client a command, as a call of this caller.
+/// Sends a client a command, as a call of whoever asks.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for what cannot be sent. How the call ends, and what the client says, is in the answer.
-pub(crate) async fn order(monitor: &Monitor, caller: Principal, client: &Connection, order: Order) -> Result<Called> {
+pub(crate) async fn order(monitor: &Monitor, asker: Asker<'_>, client: &Connection, order: Order) -> Result<Called> {
     let Order { command, wait, timeout_ms } = order;
     let wanted = explorer::Wanted {
         service: client.grpc_service().to_owned(),
@@ -152,7 +152,8 @@ pub(crate) async fn order(monitor: &Monitor, caller: Principal, client: &Connect
         metadata: std::collections::BTreeMap::new(),
         timeout_ms,
     };
-    let mut called = explorer::make(monitor, Some(caller), wanted).await?;
+    let caller = Caller::Asker { client: &client.client_id };
+    let mut called = explorer::make(monitor, asker, caller, wanted).await?;
     if let Some(failure) = called.response.as_ref().and_then(client_command::failure) {
         called.success = false;
         called.error = Some(failure);
@@ -183,7 +184,7 @@ async fn commands(asked: Asked) -> Result<Commands> {
 
 async fn send(asked: Asked, wanted: Order) -> Result<Called> {
     let client = find(&asked.monitor, asked.part("service"), asked.part("client")).await?;
-    order(&asked.monitor, asked.principal, &client, wanted).await
+    order(&asked.monitor, asked.asker(), &client, wanted).await
 }
 
 async fn connections(asked: Asked) -> Result<Paged<Client>> {

@@ -1,11 +1,18 @@
 //! One path of the API: what it takes, what it answers, and how.
 
-use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     RequestExt as _,
     body::Bytes,
-    extract::{Path, Request},
+    extract::{ConnectInfo, Path, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::MethodFilter,
@@ -15,6 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Monitor,
+    explorer::Asker,
     query::{Parameter, Query},
 };
 use crate::{
@@ -58,6 +66,8 @@ pub(super) struct Asked {
     pub monitor: Arc<Monitor>,
     /// Staff.
     pub principal: Principal,
+    /// The client.
+    pub from: Option<IpAddr>,
     pub query: Query,
     /// What came with it, where the answer goes on for long. Holds a credential.
     pub headers: HeaderMap,
@@ -66,6 +76,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Who asks, for a call that is made for them.
+    pub fn asker(&self) -> Asker<'_> {
+        Asker { principal: &self.principal, from: self.from }
+    }
+
     /// A part of the path.
     pub fn part(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
@@ -173,6 +188,7 @@ impl Endpoint {
     async fn try_answer(&self, monitor: Arc<Monitor>, mut request: Request) -> Result<Response, Problem> {
         let staff = Staff::of(&monitor.inside.identity, request.method(), request.headers()).await?;
         let principal = staff.principal;
+        let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         let query = Query::read(self.parameters, request.uri().query().unwrap_or_default())?;
         let path = request.extract_parts::<Path<HashMap<String, String>>>().await;
         let path = path.map_err(|error| Problem::new(error.status(), error.body_text()))?.0;
@@ -181,7 +197,7 @@ impl Endpoint {
             Answer::Json(_) => HeaderMap::new(),
         };
         let body = if self.body.is_some() { body(request).await? } else { Bytes::new() };
-        Ok((self.handler)(Asked { monitor, principal, query, headers, path, body }).await?)
+        Ok((self.handler)(Asked { monitor, principal, from, query, headers, path, body }).await?)
     }
 }
 

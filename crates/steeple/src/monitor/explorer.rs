@@ -1,10 +1,13 @@
 //! `test/`: what methods take and give, a call made through the server itself, and the calls of the log in few words.
 //!
 //! A call goes through every room, as if it had come over the wire, and is on record like any other. A call that is tried
-//! carries the metadata that is given and nothing of whoever asks: staff may try what another caller may do. Must never:
-//! lend such a call the cookie, token or key that opened this door.
+//! carries the metadata that is given and nothing of whoever asks but their address: staff may try what another caller may
+//! do. Who asked for which call is in the audit log before the call is made.
+//!
+//! Must never: lend such a call the cookie, token or key that opened this door; make one that nobody is known to have asked
+//! for; write down what a call says.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, net::IpAddr, time::Duration};
 
 use axum::http::HeaderValue;
 use schemars::JsonSchema;
@@ -24,6 +27,7 @@ use super::{
     services::served,
 };
 use crate::{
+    audit::{Action, Entry},
     auth::{Access, Principal},
     clock,
     error::{Code, Error, Result},
@@ -36,6 +40,8 @@ use crate::{
 const LONGEST_MS: u64 = 60_000;
 /// Entries of metadata at most.
 const MOST_ENTRIES: usize = 50;
+/// What the audit log calls a method.
+const KIND: &str = "steeple.method";
 const REQUEST_ID: &str = "x-request-id";
 
 const NAMED: &[Parameter] = &[
@@ -93,6 +99,23 @@ pub(crate) struct Wanted {
     /// How long it may take, from 1 to 60000 milliseconds.
     #[serde(default = "patience")]
     pub timeout_ms: u64,
+}
+
+/// Who asks for a call to be made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub principal: &'a Principal,
+    /// Their address.
+    pub from: Option<IpAddr>,
+}
+
+/// In whose name a call is made.
+#[derive(Debug)]
+pub(crate) enum Caller<'a> {
+    /// Whoever the metadata show.
+    Shown,
+    /// Who asks, to send this client a command.
+    Asker { client: &'a str },
 }
 
 /// How a call ended.
@@ -170,11 +193,12 @@ pub(crate) fn all(monitor: &Monitor, service: Option<&str>, method: Option<&str>
     Ok(Examples { total_examples: examples.len(), examples })
 }
 
-/// Makes a call, by this caller or with what the metadata show.
+/// Makes a call for whoever asks.
 ///
 /// # Errors
-/// INVALID_ARGUMENT for what cannot be sent. How the call itself ends is in the answer.
-pub(crate) async fn make(monitor: &Monitor, caller: Option<Principal>, wanted: Wanted) -> Result<Called> {
+/// INVALID_ARGUMENT for what cannot be sent; the database's, when it cannot be written down who asks. How the call itself
+/// ends is in the answer.
+pub(crate) async fn make(monitor: &Monitor, asker: Asker<'_>, caller: Caller<'_>, wanted: Wanted) -> Result<Called> {
     let Wanted { service, method, payload, metadata, timeout_ms } = wanted;
     if !(1..=LONGEST_MS).contains(&timeout_ms) {
         return Err(Error::invalid("timeout_ms", format!("must be between 1 and {LONGEST_MS}")));
@@ -182,10 +206,14 @@ pub(crate) async fn make(monitor: &Monitor, caller: Option<Principal>, wanted: W
     if metadata.len() > MOST_ENTRIES {
         return Err(Error::invalid("metadata", format!("must have at most {MOST_ENTRIES} entries")));
     }
-    let inside = monitor.inside.clone();
+    let (inside, from) = (monitor.inside.clone(), asker.from);
+    let made_by = match caller {
+        Caller::Shown => None,
+        Caller::Asker { .. } => Some(asker.principal.clone()),
+    };
     let through = tower::service_fn(move |request| {
-        let (inside, caller) = (inside.clone(), caller.clone());
-        async move { Ok::<_, Infallible>(inside.call(request, caller).await) }
+        let (inside, made_by) = (inside.clone(), made_by.clone());
+        async move { Ok::<_, Infallible>(inside.call(request, from, made_by).await) }
     });
     let mut invoker = Invoker::over(monitor.pool()?.clone(), through);
     let named = |name: &str| name.eq_ignore_ascii_case(REQUEST_ID);
@@ -197,13 +225,16 @@ pub(crate) async fn make(monitor: &Monitor, caller: Option<Principal>, wanted: W
     for (name, value) in std::iter::once(id).chain(others) {
         invoker.metadata(name, value).map_err(|why| Error::invalid("metadata", why))?;
     }
+    let cannot = |why| Error::invalid("call", why);
+    invoker.check(&service, &method, payload.clone()).map_err(cannot)?;
+    noted(monitor, asker, caller, &service, &method, &request_id).await?;
     let began = std::time::Instant::now();
     let answer = invoker.call(&service, &method, payload, Duration::from_millis(timeout_ms)).await;
     let duration_ms = (began.elapsed().as_micros() as f64) / 1000.0;
     let (status, response, metadata) = match answer {
         Ok(Answer { message, metadata }) => (Status::ok(""), Some(message), metadata),
         Err(Failed::There(status)) => (Status::new(status.code(), status.message()), None, status.metadata().clone()),
-        Err(Failed::Here(why)) => return Err(Error::invalid("call", why)),
+        Err(Failed::Here(why)) => return Err(cannot(why)),
     };
     let code = status.code();
     Ok(Called {
@@ -219,6 +250,28 @@ pub(crate) async fn make(monitor: &Monitor, caller: Option<Principal>, wanted: W
         metadata: texts(&metadata),
         timestamp: clock::now(),
     })
+}
+
+/// Writes down who asks for which call; its row in the request log has the same request id.
+async fn noted(
+    monitor: &Monitor,
+    Asker { principal, .. }: Asker<'_>,
+    caller: Caller<'_>,
+    service: &str,
+    method: &str,
+    request_id: &str,
+) -> Result<()> {
+    let by = principal.user().ok_or_else(|| Error::unauthenticated("this is for staff: log in first"))?;
+    let said = |name: &str, value: &str| (name.to_owned(), Value::Null, value.into());
+    let mut changes = vec![said("request_id", request_id)];
+    if let Some(key) = principal.api_key() {
+        changes.push(said("api_key", &key.prefix.to_string()));
+    }
+    if let Caller::Asker { client } = caller {
+        changes.push(said("client", client));
+    }
+    let entry = Entry::new(by, Action::Call, KIND, format!("{service}/{method}"), method);
+    entry.changes(changes).write(&monitor.inside.db).await
 }
 
 /// The first value of each key.
@@ -241,7 +294,7 @@ async fn examples(asked: Asked) -> Result<Examples> {
 }
 
 async fn call(asked: Asked, wanted: Wanted) -> Result<Called> {
-    make(&asked.monitor, None, wanted).await
+    make(&asked.monitor, asked.asker(), Caller::Shown, wanted).await
 }
 
 async fn logs(asked: Asked) -> Result<Paged<Logged>> {

@@ -19,14 +19,13 @@ use crate::{
     audit::{Action, Entry},
     auth::{
         Access, Principal, User,
-        api_key::{KeyType, NewApiKey, NewKey, Scopes, entity::Model},
+        api_key::{KeyFilter, KeyType, NewApiKey, NewKey, Scopes, entity::Model},
     },
     clock,
+    db::Db,
     error::{Error, Result},
 };
 
-/// Keys that are listed and counted at most.
-const MOST: u64 = 100_000;
 /// What the audit log calls a key.
 const KIND: &str = "steeple.apikey";
 /// What a key may be for.
@@ -146,22 +145,23 @@ pub(crate) struct Nothing {}
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Stats {
     /// All.
-    pub total_keys: usize,
+    pub total_keys: u64,
     /// That can be used.
-    pub active_keys: usize,
+    pub active_keys: u64,
     /// That have expired.
-    pub expired_keys: usize,
+    pub expired_keys: u64,
     /// That were revoked.
-    pub revoked_keys: usize,
+    pub revoked_keys: u64,
     /// Uses of all keys.
     pub total_requests: i64,
     /// How many of each type.
-    pub keys_by_type: BTreeMap<String, usize>,
+    pub keys_by_type: BTreeMap<String, u64>,
 }
 
 impl Key {
     fn of(row: Model, names: &Names) -> Self {
-        let (expired, scopes) = (is_expired(&row), serde_json::from_str(&row.scopes).unwrap_or_default());
+        let expired = row.expires_at.is_some_and(|moment| moment <= clock::now());
+        let scopes = serde_json::from_str(&row.scopes).unwrap_or_default();
         Self {
             is_valid: row.is_active && row.revoked_at.is_none() && !expired,
             masked_key: format!("stp_{}…", row.key_prefix),
@@ -182,10 +182,6 @@ impl Key {
             rotated_from_id: row.rotated_from_id,
         }
     }
-}
-
-fn is_expired(row: &Model) -> bool {
-    row.expires_at.is_some_and(|moment| moment <= clock::now())
 }
 
 /// The keys with their owners' names.
@@ -223,9 +219,7 @@ pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKe
     let by = may_change(principal, user_id)?;
     let key_type = match &wanted.key_type {
         None => KeyType::default(),
-        Some(name) => KeyType::ALL
-            .into_iter()
-            .find(|known| known.as_str() == name)
+        Some(name) => KeyType::named(name)
             .ok_or_else(|| Error::invalid("key_type", format!("must be one of {}", TYPES.join(", "))))?,
     };
     let scopes = Scopes::read(&wanted.scopes).map_err(|why| Error::invalid("scopes", why))?;
@@ -245,31 +239,37 @@ pub(crate) async fn make(monitor: &Monitor, principal: &Principal, wanted: NewKe
         created_by: Some(by.id),
         ..NewApiKey::new(user_id, wanted.name)
     };
-    let new = monitor.inside.identity.keys.create(new).await?;
-    let scopes = serde_json::from_str(&new.row.scopes).unwrap_or_default();
-    noted(monitor, by, Action::Add, &new.row, [("scopes", serde_json::Value::Null, scopes)]).await?;
-    made(monitor, new).await
+    let (keys, db) = (&monitor.inside.identity.keys, &monitor.inside.db);
+    let new = db.transaction(async |tx| {
+        let new = keys.on(&tx).create(new).await?;
+        let scopes = serde_json::from_str(&new.row.scopes).unwrap_or_default();
+        noted(&tx, by, Action::Add, &new.row, [("scopes", serde_json::Value::Null, scopes)]).await?;
+        Ok::<_, Error>(new)
+    });
+    made(monitor, new.await?).await
 }
 
-/// Writes down what somebody did to a key. The key is what was asked for already: an audit log that cannot be written is
-/// told, and the text of a new key is then in nobody's hands.
+/// Writes down what somebody did to a key, within the transaction that does it.
 async fn noted(
-    monitor: &Monitor,
+    tx: &Db,
     by: &User,
     action: Action,
     row: &Model,
     changes: impl IntoIterator<Item = (&'static str, serde_json::Value, serde_json::Value)>,
 ) -> Result<()> {
     let changes = changes.into_iter().map(|(name, from, to)| (name.to_owned(), from, to));
-    Entry::new(by, action, KIND, row.id, &row.name).changes(changes).write(&monitor.inside.db).await
+    Entry::new(by, action, KIND, row.id, &row.name).changes(changes).write(tx).await
 }
 
-/// Every key, the newest first.
+/// The keys that fit, the newest first: this page of so many.
 ///
 /// # Errors
-/// The database's.
-pub(crate) async fn all(monitor: &Monitor) -> Result<Vec<Key>> {
-    named(monitor, monitor.inside.identity.keys.list(None, MOST).await?).await
+/// NOT_FOUND past the end; the database's.
+pub(crate) async fn page(monitor: &Monitor, filter: &KeyFilter, (page, size): (u64, u64)) -> Result<Paged<Key>> {
+    let keys = &monitor.inside.identity.keys;
+    let count = keys.count(filter).await?;
+    let rows = keys.page(filter, (page - 1).saturating_mul(size), size).await?;
+    Paged::of(named(monitor, rows).await?, (count, true), (page, size))
 }
 
 /// The key with this number.
@@ -286,9 +286,13 @@ pub(crate) async fn find(monitor: &Monitor, id: i64) -> Result<Key> {
 /// NOT_FOUND; PERMISSION_DENIED for a key of somebody else.
 pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64) -> Result<Key> {
     let by = may_change(principal, row(monitor, id).await?.user_id)?;
-    let row = monitor.inside.identity.keys.revoke(id).await?;
-    noted(monitor, by, Action::Revoke, &row, []).await?;
-    one(monitor, row).await
+    let (keys, db) = (&monitor.inside.identity.keys, &monitor.inside.db);
+    let row = db.transaction(async |tx| {
+        let row = keys.on(&tx).revoke(id).await?;
+        noted(&tx, by, Action::Revoke, &row, []).await?;
+        Ok::<_, Error>(row)
+    });
+    one(monitor, row.await?).await
 }
 
 /// Makes a key that takes the place of this one, which is good for as long as `overlap` still.
@@ -297,9 +301,13 @@ pub(crate) async fn revoke_as(monitor: &Monitor, principal: &Principal, id: i64)
 /// NOT_FOUND; PERMISSION_DENIED for a key of somebody else; FAILED_PRECONDITION for one that is no longer good.
 pub(crate) async fn rotate_as(monitor: &Monitor, principal: &Principal, id: i64, overlap: Duration) -> Result<Made> {
     let by = may_change(principal, row(monitor, id).await?.user_id)?;
-    let new = monitor.inside.identity.keys.rotate(id, overlap).await?;
-    noted(monitor, by, Action::Rotate, &new.row, [("rotated_from_id", serde_json::Value::Null, id.into())]).await?;
-    made(monitor, new).await
+    let (keys, db) = (&monitor.inside.identity.keys, &monitor.inside.db);
+    let new = db.transaction(async |tx| {
+        let new = keys.on(&tx).rotate(id, overlap).await?;
+        noted(&tx, by, Action::Rotate, &new.row, [("rotated_from_id", serde_json::Value::Null, id.into())]).await?;
+        Ok::<_, Error>(new)
+    });
+    made(monitor, new.await?).await
 }
 
 async fn row(monitor: &Monitor, id: i64) -> Result<Model> {
@@ -308,14 +316,13 @@ async fn row(monitor: &Monitor, id: i64) -> Result<Model> {
 
 async fn keys(asked: Asked) -> Result<Paged<Key>> {
     let Asked { monitor, query, .. } = &asked;
-    let mut rows = monitor.inside.identity.keys.list(query.whole("user_id"), MOST).await?;
-    rows.retain(|row| {
-        query.choice("is_active").is_none_or(|active| row.is_active == (active == "true"))
-            && query.choice("key_type").is_none_or(|name| row.key_type.as_str() == name)
-    });
-    let mut page = Paged::slice(rows, query.page())?;
-    let rows = std::mem::take(&mut page.results);
-    Ok(page.with(named(monitor, rows).await?))
+    let filter = KeyFilter {
+        user_id: query.whole("user_id"),
+        is_active: query.choice("is_active").map(|active| active == "true"),
+        key_type: query.choice("key_type").and_then(KeyType::named),
+        ..KeyFilter::default()
+    };
+    page(monitor, &filter, query.page()).await
 }
 
 async fn key(asked: Asked) -> Result<Key> {
@@ -323,19 +330,15 @@ async fn key(asked: Asked) -> Result<Key> {
 }
 
 async fn stats(asked: Asked) -> Result<Stats> {
-    let rows = asked.monitor.inside.identity.keys.list(None, MOST).await?;
-    let count = |of: fn(&Model) -> bool| rows.iter().filter(|row| of(row)).count();
-    let mut keys_by_type: BTreeMap<_, _> = TYPES.iter().map(|name| ((*name).to_owned(), 0)).collect();
-    for row in &rows {
-        *keys_by_type.entry(row.key_type.as_str().to_owned()).or_default() += 1;
-    }
+    let totals = asked.monitor.inside.identity.keys.totals().await?;
+    let of_type = |name: &&str| ((*name).to_owned(), totals.by_type.get(*name).copied().unwrap_or_default());
     Ok(Stats {
-        total_keys: rows.len(),
-        active_keys: count(|row| row.is_active && row.revoked_at.is_none() && !is_expired(row)),
-        expired_keys: count(is_expired),
-        revoked_keys: count(|row| row.revoked_at.is_some()),
-        total_requests: rows.iter().map(|row| row.request_count).sum(),
-        keys_by_type,
+        total_keys: totals.all,
+        active_keys: totals.valid,
+        expired_keys: totals.expired,
+        revoked_keys: totals.revoked,
+        total_requests: totals.requests,
+        keys_by_type: TYPES.iter().map(of_type).collect(),
     })
 }
 

@@ -141,19 +141,25 @@ fn endpoints() -> Vec<Endpoint> {
 /// The API of a server.
 pub(crate) fn router(monitor: &Arc<Monitor>) -> Router {
     let mut api = Router::new();
+    // The API's own path: with its slash, it is none below itself.
+    let mut root = Router::new();
     for endpoint in endpoints() {
         let endpoint = Arc::new(endpoint);
         let filter = endpoint.filter();
         // As the original had it, paths end in a slash; without it they mean the same.
         let bare = endpoint.path.trim_end_matches('/');
-        for path in [format!("/{bare}"), format!("/{bare}/")] {
+        for slash in ["", "/"] {
             let (endpoint, monitor) = (endpoint.clone(), monitor.clone());
             let handler = move |request: Request| async move { endpoint.answer(monitor, request).await };
-            api = api.route(&path, on(filter, handler));
+            if bare.is_empty() {
+                root = root.route(&format!("{ROOT}{slash}"), on(filter, handler));
+            } else {
+                api = api.route(&format!("/{bare}{slash}"), on(filter, handler));
+            }
         }
     }
     let api = api.method_not_allowed_fallback(not_allowed).fallback(not_found);
-    Router::new().nest(ROOT, api)
+    root.method_not_allowed_fallback(not_allowed).nest(ROOT, api)
 }
 
 async fn not_found() -> Problem {

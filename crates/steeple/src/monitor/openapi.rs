@@ -1,22 +1,69 @@
-//! `openapi.json`: the API described (OpenAPI 3.1), made of the same list as the router.
+//! The API itself: which paths it has, and `openapi.json`, which describes them (OpenAPI 3.1). Both are made of the same list
+//! as the router.
 
 use axum::{
     http::{HeaderValue, header},
     response::Response,
 };
-use schemars::{SchemaGenerator, generate::SchemaSettings};
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     Monitor, ROOT,
-    endpoint::{Answer, Asked, Endpoint, stream},
+    endpoint::{Answer, Asked, Endpoint, get, stream},
     endpoints as all,
     query::Parameter,
 };
 use crate::{error::Result, problem::Problem};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![stream("openapi.json", "This document", &[], &["application/json"], openapi)]
+    vec![
+        get("", "What this API is and which paths it has", &[], index),
+        stream("openapi.json", "This document", &[], &["application/json"], openapi),
+    ]
+}
+
+/// What this API is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Index {
+    /// Whose it is.
+    pub title: String,
+    /// The version of the site.
+    pub version: String,
+    /// Where it is described (OpenAPI 3.1).
+    pub document: String,
+    /// Its paths.
+    pub paths: Vec<Listed>,
+}
+
+/// One path and method.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Listed {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// From the root of the server.
+    pub path: String,
+    /// What it is about.
+    pub summary: String,
+}
+
+fn title(monitor: &Monitor) -> String {
+    format!("{}: monitor", monitor.inside.site.name())
+}
+
+async fn index(asked: Asked) -> Result<Index> {
+    let listed = |endpoint: Endpoint| Listed {
+        method: endpoint.method.to_string(),
+        path: format!("{ROOT}/{}", endpoint.path),
+        summary: endpoint.summary.to_owned(),
+    };
+    Ok(Index {
+        title: title(&asked.monitor),
+        version: asked.monitor.inside.site.version().to_owned(),
+        document: format!("{ROOT}/openapi.json"),
+        paths: all().into_iter().map(listed).collect(),
+    })
 }
 
 async fn openapi(asked: Asked) -> Result<Response> {
@@ -47,7 +94,7 @@ fn document(monitor: &Monitor) -> Value {
     let (site, config) = (&monitor.inside.site, &monitor.inside.config);
     json!({
         "openapi": "3.1.0",
-        "info": { "title": format!("{}: monitor", site.name()), "version": site.version() },
+        "info": { "title": title(monitor), "version": site.version() },
         "servers": [{ "url": ROOT }],
         "paths": paths,
         "components": {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     Monitor,
     endpoint::{Asked, Endpoint, get},
+    query::{Kind, Parameter, parameter},
 };
 use crate::{
     clock,
@@ -13,10 +14,13 @@ use crate::{
     node::{self, Server},
 };
 
+const ONE: &[Parameter] =
+    &[parameter("start_token", Kind::Text, "Of several with this id, the one with this token, not the first.")];
+
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         get("monitor/servers/", "The servers of the site, those that run first", &[], servers),
-        get("monitor/servers/{id}/", "One server, by its instance id", &[], server),
+        get("monitor/servers/{id}/", "One server, by its instance id", ONE, server),
     ]
 }
 
@@ -63,12 +67,19 @@ pub(crate) async fn all(monitor: &Monitor) -> Result<Servers> {
     Ok(Servers { counted: Counted::of(&servers), servers })
 }
 
+/// The first of these servers with this id, or the one with this token as well.
+pub(crate) fn find(servers: Vec<Server>, id: &str, start_token: Option<&str>) -> Option<Server> {
+    let right = |server: &Server| start_token.is_none_or(|token| server.start_token == token);
+    servers.into_iter().find(|server| server.instance_id == id && right(server))
+}
+
 /// The server that answers: its row, or what it knows of itself when that is not there.
 pub(crate) fn this(monitor: &Monitor, servers: &[Server]) -> Server {
     let inside = &monitor.inside;
-    let row = servers.iter().find(|server| server.instance_id == inside.node.instance_id());
+    let row = servers.iter().find(|server| server.start_token == inside.node.start_token());
     row.cloned().unwrap_or_else(|| Server {
         instance_id: inside.node.instance_id().to_owned(),
+        start_token: inside.node.start_token().to_owned(),
         site: inside.site.name().to_owned(),
         version: inside.site.version().to_owned(),
         host: inside.grpc.ip().to_string(),
@@ -101,6 +112,6 @@ async fn servers(asked: Asked) -> Result<Servers> {
 async fn server(asked: Asked) -> Result<Server> {
     let id = asked.part("id");
     let servers = node::list(&asked.monitor.inside.db, &asked.monitor.liveness).await?;
-    let found = servers.into_iter().find(|server| server.instance_id == id);
+    let found = find(servers, id, asked.query.text("start_token"));
     found.ok_or_else(|| Error::not_found("server", id.chars().take(300).collect::<String>()))
 }

@@ -25,7 +25,8 @@ impl MigrationName for ServerStatus {
 }
 
 const COLUMNS: &str = "CREATE TABLE steeple_server_status (
-    instance_id varchar(300) NOT NULL PRIMARY KEY,
+    instance_id varchar(300) NOT NULL,
+    start_token varchar(32) NOT NULL,
     site varchar(200) NOT NULL,
     version varchar(100) NOT NULL,
     host varchar(200) NOT NULL,
@@ -45,7 +46,8 @@ const COLUMNS: &str = "CREATE TABLE steeple_server_status (
     heartbeat_seconds bigint NOT NULL,
     started_at {moment} NOT NULL,
     last_heartbeat {moment} NOT NULL,
-    stopped_at {moment} NULL
+    stopped_at {moment} NULL,
+    PRIMARY KEY (instance_id, start_token)
 ){options}";
 
 #[async_trait]

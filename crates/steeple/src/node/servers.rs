@@ -1,5 +1,7 @@
 //! All servers of the site, and who of them lives.
 
+use std::cmp::Reverse;
+
 use chrono::TimeDelta;
 use schemars::JsonSchema;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
@@ -16,8 +18,9 @@ use crate::{Db, Result, clock};
 /// Heartbeats that a living server may miss.
 const MISSED: i64 = 3;
 /// How far the clocks of two hosts may be apart.
-const CLOCKS: i64 = 5;
-/// Most servers that are looked at.
+pub(super) const CLOCKS: i64 = 5;
+/// Most servers that are looked at: those that said something last, so that none that lives is left out for those that are
+/// gone.
 const MOST: u64 = 1000;
 
 /// How the living are told from the dead.
@@ -51,6 +54,8 @@ impl Liveness {
 pub struct Server {
     /// `hostname:port:pid`.
     pub instance_id: String,
+    /// Made up at each start: tells apart servers with one instance id.
+    pub start_token: String,
     /// The site's name.
     pub site: String,
     /// The site's version.
@@ -108,6 +113,7 @@ impl Server {
             uptime_display: display(uptime_seconds),
             services: serde_json::from_str(&row.registered_services).unwrap_or_default(),
             instance_id: row.instance_id,
+            start_token: row.start_token,
             site: row.site,
             version: row.version,
             host: row.host,
@@ -149,9 +155,9 @@ fn display(seconds: i64) -> String {
 /// The database's.
 pub async fn list(db: &Db, liveness: &Liveness) -> Result<Vec<Server>> {
     let now = clock::now();
-    let rows = Entity::find().order_by_desc(Column::StartedAt).limit(MOST).all(db).await?;
+    let rows = Entity::find().order_by_desc(Column::LastHeartbeat).limit(MOST).all(db).await?;
     let mut servers: Vec<_> = rows.into_iter().map(|row| Server::of(row, liveness, now)).collect();
-    servers.sort_by_key(|server| !server.is_running);
+    servers.sort_by_key(|server| (!server.is_running, Reverse(server.started_at)));
     Ok(servers)
 }
 
@@ -192,7 +198,8 @@ pub struct Event {
 /// The database's.
 pub async fn events(db: &Db, liveness: &Liveness, since: clock::Time) -> Result<Vec<Event>> {
     let now = clock::now();
-    let rows = Entity::find().filter(Column::LastHeartbeat.gte(since)).limit(MOST).all(db).await?;
+    let rows = Entity::find().filter(Column::LastHeartbeat.gte(since)).order_by_desc(Column::LastHeartbeat);
+    let rows = rows.limit(MOST).all(db).await?;
     let mut events = Vec::new();
     for server in rows.into_iter().map(|row| Server::of(row, liveness, now)) {
         let event = |timestamp, event_type, uptime_seconds, error_message| Event {
@@ -219,7 +226,7 @@ pub async fn events(db: &Db, liveness: &Liveness, since: clock::Time) -> Result<
         });
     }
     events.retain(|event| event.timestamp >= since);
-    events.sort_by_key(|event| std::cmp::Reverse(event.timestamp));
+    events.sort_by_key(|event| Reverse(event.timestamp));
     Ok(events)
 }
 

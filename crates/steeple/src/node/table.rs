@@ -9,6 +9,9 @@ pub struct Model {
     /// `hostname:port:pid`.
     #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(300))")]
     pub instance_id: String,
+    /// Made up at each start: containers may share name, port and process id.
+    #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(32))")]
+    pub start_token: String,
     #[sea_orm(column_type = "String(StringLen::N(200))")]
     pub site: String,
     #[sea_orm(column_type = "String(StringLen::N(100))")]

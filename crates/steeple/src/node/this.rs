@@ -3,20 +3,24 @@
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use schemars::JsonSchema;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _,
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _,
 };
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Config, hostname,
+    servers::CLOCKS,
     table::{ActiveModel, Column, Entity},
 };
 use crate::{Db, clock};
@@ -104,6 +108,10 @@ pub struct Node {
     db: Db,
     config: Config,
     instance_id: String,
+    start_token: String,
+    started_at: clock::Time,
+    /// Whether it was told already that another server has this one's instance id.
+    told: AtomicBool,
     /// Everything that does not change.
     row: ActiveModel,
     figures: Box<dyn Fn() -> Figures + Send + Sync>,
@@ -120,9 +128,11 @@ impl Node {
     ) -> Arc<Self> {
         let (hostname, pid) = (hostname(), std::process::id());
         let instance_id = format!("{hostname}:{}:{pid}", about.grpc.port());
+        let (start_token, started_at) = (uuid::Uuid::new_v4().simple().to_string(), clock::now());
         let services = serde_json::to_string(&about.services).unwrap_or_else(|_| "[]".to_owned());
         let row = ActiveModel {
             instance_id: Set(instance_id.clone()),
+            start_token: Set(start_token.clone()),
             site: Set(about.site),
             version: Set(about.version),
             host: Set(about.grpc.ip().to_string()),
@@ -136,7 +146,7 @@ impl Node {
             enable_health_check: Set(about.health),
             registered_services: Set(services),
             heartbeat_seconds: Set(config.heartbeat_interval.as_secs().max(1) as i64),
-            started_at: Set(clock::now()),
+            started_at: Set(started_at),
             stopped_at: Set(None),
             status: NotSet,
             error_message: NotSet,
@@ -148,6 +158,9 @@ impl Node {
             db: db.clone(),
             config: config.clone(),
             instance_id,
+            start_token,
+            started_at,
+            told: AtomicBool::new(false),
             row,
             figures: Box::new(figures),
             state: Mutex::new(State::Starting),
@@ -159,6 +172,11 @@ impl Node {
     /// `hostname:port:pid`.
     pub fn instance_id(&self) -> &str {
         &self.instance_id
+    }
+
+    /// What tells this start from all others, also from one with the same instance id.
+    pub fn start_token(&self) -> &str {
+        &self.start_token
     }
 
     /// Says where this server stands now. An end is final.
@@ -210,20 +228,49 @@ impl Node {
         row.log_dropped = Set(figures.log_dropped as i64);
         row.last_heartbeat = Set(now);
         row.stopped_at = Set(state.is_end().then_some(now));
-        let own = Column::InstanceId.eq(&self.instance_id);
-        let updated = Entity::update_many().set(row.clone()).filter(own).exec(&self.db).await?;
+        let updated = Entity::update_many().set(row.clone()).filter(self.own()).exec(&self.db).await?;
         // New, or somebody has deleted it.
         if updated.rows_affected == 0 {
             Entity::insert(row).exec_without_returning(&self.db).await?;
         }
+        self.look_for_a_double().await
+    }
+
+    /// Says once if another server that lives has this one's instance id: what goes by that id is then anybody's guess.
+    async fn look_for_a_double(&self) -> Result<(), DbErr> {
+        if self.told.load(Relaxed) {
+            return Ok(());
+        }
+        // Who said something after this start is no predecessor, if the clocks of two hosts agree so far.
+        let since = self.started_at + chrono::TimeDelta::seconds(CLOCKS);
+        let double = Entity::find()
+            .filter(Column::InstanceId.eq(&self.instance_id))
+            .filter(Column::StartToken.ne(&self.start_token))
+            .filter(Column::LastHeartbeat.gt(since))
+            .one(&self.db)
+            .await?;
+        if let Some(double) = double
+            && !self.told.swap(true, Relaxed)
+        {
+            tracing::warn!(
+                instance_id = self.instance_id,
+                other_address = double.address,
+                other_started_at = %double.started_at,
+                "another server has the same host name, port and process id: give each container a host name of its own"
+            );
+        }
         Ok(())
+    }
+
+    /// This server's own row.
+    fn own(&self) -> Condition {
+        let id = Condition::all().add(Column::InstanceId.eq(&self.instance_id));
+        id.add(Column::StartToken.eq(&self.start_token))
     }
 
     async fn sweep(&self) {
         let Ok(keep) = chrono::TimeDelta::from_std(self.config.keep) else { return };
-        let old = Entity::delete_many()
-            .filter(Column::LastHeartbeat.lt(clock::now() - keep))
-            .filter(Column::InstanceId.ne(&self.instance_id));
+        let old = Entity::delete_many().filter(Column::LastHeartbeat.lt(clock::now() - keep)).filter(self.own().not());
         match tokio::time::timeout(PATIENCE, old.exec(&self.db)).await {
             Ok(Ok(swept)) if swept.rows_affected > 0 => {
                 tracing::info!(servers = swept.rows_affected, "removed servers that are long gone from the list");

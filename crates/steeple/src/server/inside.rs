@@ -3,7 +3,11 @@
 //! The server knows no door: whoever composes it hands a function from [`Inside`] to a router to `Server::start_with`.
 //! Must never: give away what changes how calls are served.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -21,7 +25,7 @@ use crate::{
     config::Config,
     db::Db,
     error::Result,
-    interceptor::{MadeBy, Shared},
+    interceptor::{AskedFrom, MadeBy, Shared},
     node::Node,
     record::{metrics::Metrics, recorder::Recorder},
     stream::Hubs,
@@ -82,9 +86,17 @@ impl Inside {
         Setup { app, ..self.setup.clone() }
     }
 
-    /// Makes a call, as if it had come over the wire: through every room. A `caller` takes the place of a credential; the
-    /// rules of the method hold.
-    pub async fn call(&self, mut request: http::Request<Body>, caller: Option<Principal>) -> http::Response<Body> {
+    /// Makes a call, as if it had come over the wire from this client: through every room. A `caller` takes the place of a
+    /// credential; the rules of the method hold.
+    pub async fn call(
+        &self,
+        mut request: http::Request<Body>,
+        from: Option<IpAddr>,
+        caller: Option<Principal>,
+    ) -> http::Response<Body> {
+        if let Some(address) = from {
+            request.extensions_mut().insert(AskedFrom(SocketAddr::new(address, 0)));
+        }
         if let Some(caller) = caller {
             request.extensions_mut().insert(MadeBy(caller));
         }

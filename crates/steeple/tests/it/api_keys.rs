@@ -6,6 +6,7 @@ mod calling;
 mod changing;
 mod counting;
 mod finding;
+mod listing;
 
 use std::time::Duration;
 

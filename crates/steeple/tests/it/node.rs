@@ -10,6 +10,7 @@ use steeple::{
 
 use crate::{
     databases::{Database, on_every_database},
+    lines::Lines,
     trial::House,
 };
 
@@ -125,6 +126,57 @@ on_every_database! {
         assert_eq!(servers(&db).await.len(), 1, "swept; its own row is not");
         db.close().await;
     }
+}
+
+on_every_database! {
+    /// As containers do that have one host name and are all process 1.
+    async fn servers_of_one_instance_id_keep_rows_of_their_own_and_say_so(database: Database) {
+        let db = migrated(&database).await;
+        let lines = Lines::default();
+        let caught = lines.catch();
+        let (one, two) = (register(&db, 50051).await, register(&db, 50051).await);
+        assert_eq!(one.instance_id(), two.instance_id());
+        one.enter(State::Running).await;
+        two.enter(State::Stopped).await;
+        let all = servers(&db).await;
+        let seen: Vec<_> = all.iter().map(|server| (&*server.start_token, &*server.status, server.is_running)).collect();
+        assert_eq!(seen, [(one.start_token(), "running", true), (two.start_token(), "stopped", false)]);
+        assert_eq!(lines.count("the same host name"), 0, "who ended before is no double");
+        age(&db, two.instance_id(), -60).await;
+        for _ in 0..2 {
+            one.enter(State::Running).await;
+        }
+        assert_eq!(lines.count("another server has the same host name, port and process id"), 1);
+        drop(caught);
+        db.close().await;
+    }
+}
+
+/// A server that has run for long is not left out for those that start over and over.
+#[tokio::test]
+async fn those_that_live_are_listed_before_a_thousand_that_are_gone() {
+    let database = Database::sqlite().await.unwrap();
+    let db = migrated(&database).await;
+    let node = register(&db, 50051).await;
+    node.enter(State::Running).await;
+    let rest = "start_token, site, version, host, port, address, http_address, pid, hostname, status, error_message, max_workers, \
+                enable_reflection, enable_health_check, registered_services, in_flight, log_dropped, heartbeat_seconds";
+    let copies = format!(
+        "INSERT INTO steeple_server_status (instance_id, {rest}, started_at, last_heartbeat, stopped_at)
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+         SELECT 'gone:' || i, {rest}, ?, ?, ? FROM n, steeple_server_status"
+    );
+    let ago = |minutes| steeple::clock::now() - chrono::TimeDelta::minutes(minutes);
+    let values = [ago(10).into(), ago(9).into(), ago(9).into()];
+    db.execute_raw(sea_orm::Statement::from_sql_and_values(db.backend(), &copies, values)).await.unwrap();
+    let old = "UPDATE steeple_server_status SET started_at = ? WHERE instance_id = ?";
+    let values = [ago(60).into(), node.instance_id().into()];
+    db.execute_raw(sea_orm::Statement::from_sql_and_values(db.backend(), old, values)).await.unwrap();
+    let all = servers(&db).await;
+    assert_eq!((&*all[0].instance_id, all[0].is_running, all.len()), (node.instance_id(), true, 1000));
+    let events = steeple::node::events(&db, &Liveness::by_heartbeat(), ago(120)).await.unwrap();
+    assert!(events.iter().any(|event| event.instance_id == node.instance_id()), "its start is among them");
+    db.close().await;
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Models of the site: lists, forms, deletions, actions, and who may do what.
 
+use sea_orm::ConnectionTrait as _;
+
 use crate::databases::on_every_database;
 
 use super::*;
@@ -161,6 +163,91 @@ async fn a_sites_action_is_done_with_the_chosen_rows() {
     root.get(&place).await.has("name=\"stablecoin\" value=\"on\" checked");
     root.post("/models/crypto/coin/act", &[("action", "drop"), ("row", key)]).await.is(400);
     root.get("/audit?action=act").await.has("mark_stable").has("ETH");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn an_action_is_on_record_before_it_begins_and_once_more_if_it_fails() {
+    let site = site().await;
+    let (_, root) = superuser(&site).await;
+    let place = coin(&root, "ETH").await;
+    let key = place.rsplit('/').next().unwrap();
+    let chosen = [("action", "mark_stable"), ("row", key)];
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON crypto_coin BEGIN SELECT RAISE(ABORT, 'no'); END";
+    site.db().execute_unprepared(refuse).await.unwrap();
+    root.post("/models/crypto/coin/act", &chosen).await.is(500);
+    let audit = root.get("/audit?action=act").await;
+    audit.is(200).has("<b>failed</b>");
+    assert_eq!(audit.body.matches("<ins>mark_stable<").count(), 2, "{audit:?}");
+    site.db().execute_unprepared("DROP TRIGGER refuse").await.unwrap();
+    site.db().execute_unprepared("DROP TABLE steeple_audit_log").await.unwrap();
+    root.post("/models/crypto/coin/act", &chosen).await.is(500);
+    root.get(&place).await.is(200).lacks("name=\"stablecoin\" value=\"on\" checked");
+    site.stop().await;
+}
+
+/// What a row refers to is shown to those who may look at it; to others it is a key.
+#[tokio::test]
+async fn relations_show_nothing_that_may_not_be_seen() {
+    let site = site().await;
+    let clerk =
+        staff(&site, "wallet-clerk", &["crypto.change_wallet", "crypto.add_wallet", "crypto.view_wallet"]).await;
+    let list = clerk.get("/models/crypto/wallet").await;
+    list.is(200).lacks("BTC").lacks("/models/crypto/coin").has("<input id=\"q-f-coin_id\"");
+    clerk.get("/models/crypto/wallet?f-coin_id=1").await.is(200).lacks("BTC").has("name=\"f-coin_id\" value=\"1\"");
+    clerk.get("/models/crypto/wallet/pick/coin_id?q=b").await.is(403).lacks("BTC");
+    let form = clerk.get("/models/crypto/wallet/new").await;
+    form.is(200).lacks("BTC").lacks("data-pick").has("The key of a coin.");
+    let fields = [("owner", "zoe"), ("coin_id", "2"), ("balance", "1.5")];
+    let made = clerk.fill_in("/models/crypto/wallet/new", &form, &fields).await;
+    let place = made.is(303).location().strip_prefix("/admin").unwrap().to_owned();
+    clerk.get(&place).await.is(200).lacks("ETH").has("name=\"coin_id\" value=\"2\"");
+    site.stop().await;
+}
+
+/// Who deletes a row needs the permission for what goes with it, as in Django.
+#[tokio::test]
+async fn what_goes_with_a_row_needs_its_own_permission() {
+    let site = site().await;
+    let (_, root) = superuser(&site).await;
+    let list = root.get("/models/orders/order").await;
+    let order = list.is(200).body.split("/admin/models/orders/order/rows/").nth(1).unwrap();
+    let order = order.split('"').next().unwrap().to_owned();
+    let place = format!("/models/orders/order/rows/{order}");
+    let clerk = staff(&site, "order-clerk", &["orders.view_order", "orders.delete_order"]).await;
+    let asked = clerk.get(&format!("{place}/delete")).await;
+    asked.is(200).has("needs the permission <code>orders.delete_orderline").lacks("Delete order</button>");
+    clerk.post(&format!("{place}/delete"), &[]).await.is(403).has("orders.delete_orderline");
+    root.get(&place).await.is(200);
+    let more = ["orders.delete_order", "orders.delete_orderline", "orders.delete_mail"];
+    let deputy = staff(&site, "deputy", &more).await;
+    deputy.get(&format!("{place}/delete")).await.is(200).has("deleted with it").has("Delete order</button>");
+    deputy.post(&format!("{place}/delete"), &[]).await.is(303);
+    root.get(&place).await.is(404);
+    root.get("/audit?kind=orders.order&action=delete").await.has("orders.orderline.order_id").has("deleted with it");
+    // Users take their profiles with them.
+    let user = site.user("simple", NewUser::default(), &[]).await;
+    let sql = format!("INSERT INTO users_profile (user_id, bio) VALUES ({}, 'x')", user.id);
+    site.db().execute_unprepared(&sql).await.unwrap();
+    let clerk = staff(&site, "user-clerk", &["auth.delete_user"]).await;
+    let place = format!("/users/{}/delete", user.id);
+    clerk.get(&place).await.is(200).has("users.delete_profile").lacks("Delete user</button>");
+    clerk.post(&place, &[]).await.is(403).has("users.delete_profile");
+    root.post(&place, &[]).await.is(303);
+    root.get("/audit?kind=auth.user&action=delete").await.has("users.profile.user_id").has("<del>1 row<");
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_list_is_not_counted_to_its_end() {
+    let site = site().await;
+    let (_, root) = superuser(&site).await;
+    let many = "INSERT INTO auth_group (name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+                SELECT 'many ' || i FROM n";
+    site.db().execute_unprepared(many).await.unwrap();
+    root.get("/groups").await.is(200).has("<span>10,000 groups<");
+    site.db().execute_unprepared("INSERT INTO auth_group (name) VALUES ('one more')").await.unwrap();
+    root.get("/groups").await.is(200).has("<span>more than 10,000 groups<");
     site.stop().await;
 }
 

@@ -1,5 +1,7 @@
 //! Users, groups and passwords; nobody makes more of anybody than they are themselves.
 
+use crate::databases::on_every_database;
+
 use super::*;
 
 #[tokio::test]
@@ -75,6 +77,86 @@ async fn nobody_becomes_more_than_who_changes_them() {
     root.post_as_is(&own, &fields).await.is(400).has("shut yourself out");
     root.post(&format!("{own}/delete"), &[]).await.is(409);
     site.stop().await;
+}
+
+/// Who gets into an account may do what it may: so only who may do all of that already lets anybody in.
+#[tokio::test]
+async fn nobody_lets_anybody_into_an_account_that_may_do_more() {
+    let site = site().await;
+    let (_, root) = superuser(&site).await;
+    let clerk = staff(&site, "deputy", &["auth.change_user", "crypto.view_coin"]).await;
+    root.post("/groups/new", &[("name", "Traders"), ("permission", "crypto.delete_coin")]).await.is(303);
+    let users = &site.running.identity().users;
+    let own = site.user("own", NewUser::default(), &["crypto.add_coin"]).await;
+    let grouped = site.user("grouped", NewUser::default(), &[]).await;
+    users.add_to_group(grouped.id, "Traders").await.unwrap();
+    let less = site.user("less", NewUser::default(), &["crypto.view_coin"]).await;
+    let new = [("password", "korrekt-pferd"), ("password_again", "korrekt-pferd")];
+    for (victim, more) in [(&own, "crypto.add_coin"), (&grouped, "crypto.delete_coin")] {
+        let place = format!("/users/{}", victim.id);
+        let form = clerk.get(&place).await;
+        form.is(200).lacks(&format!("{place}/password"));
+        clerk.get(&format!("{place}/password")).await.is(403);
+        for active in [true, false] {
+            users.set_active(victim.id, active).await.unwrap();
+            clerk.post(&format!("{place}/password"), &new).await.is(403).has(more);
+        }
+        assert!(!users.by_id(victim.id).await.unwrap().unwrap().password.is_usable());
+        // It is off now, and stays so; what a site may send mail to, and what it is called, is not theirs to change either.
+        let form = clerk.get(&place).await;
+        for change in [("is_active", "on"), ("email", "deputy@example.org"), ("username", "another")] {
+            clerk.fill_in(&place, &form, &[change]).await.is(403).has(more);
+        }
+        clerk.fill_in(&place, &form, &[("first_name", "Ann")]).await.is(303);
+        let now = users.by_id(victim.id).await.unwrap().unwrap();
+        assert_eq!((now.is_active, &*now.email, &now.username), (false, "", &victim.username));
+        assert_eq!(now.first_name, "Ann");
+        // To turn it off is to give nobody anything.
+        users.set_active(victim.id, true).await.unwrap();
+        let form = clerk.get(&place).await;
+        let mut fields = form.form();
+        fields.remove("is_active");
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        clerk.post_as_is(&place, &fields).await.is(303);
+        assert!(!users.by_id(victim.id).await.unwrap().unwrap().is_active);
+    }
+    let place = format!("/users/{}", less.id);
+    clerk.get(&place).await.is(200).has(&format!("{place}/password"));
+    clerk.post(&format!("{place}/password"), &new).await.is(303);
+    assert!(users.verify("less", "korrekt-pferd").await.unwrap().is_some());
+    users.set_active(less.id, false).await.unwrap();
+    let form = clerk.get(&place).await;
+    clerk.fill_in(&place, &form, &[("is_active", "on"), ("email", "less@example.org")]).await.is(303);
+    assert!(users.by_id(less.id).await.unwrap().unwrap().is_active);
+    root.post(&format!("/users/{}/password", own.id), &new).await.is(303);
+    site.stop().await;
+}
+
+on_every_database! {
+    async fn of_two_who_save_at_once_one_is_told(database: Database) {
+        let site = on(database).await;
+        let (_, root) = superuser(&site).await;
+        let new = NewUser { is_staff: true, is_superuser: true, ..NewUser::default() };
+        let other = site.user("other", new, &[]).await;
+        let other = Browser::of(&site, &other).await;
+        let user = site.user("simple", NewUser::default(), &[]).await;
+        let made = root.post("/groups/new", &[("name", "Traders")]).await;
+        assert_eq!(made.is(303).location(), "/admin/groups");
+        let users = &site.running.identity().users;
+        let group = users.groups().await.unwrap().into_iter().find(|group| group.name == "Traders").unwrap();
+        for (path, field) in [(format!("/users/{}", user.id), "first_name"), (format!("/groups/{}", group.id), "name")] {
+            for round in 0..5 {
+                let (one, two) = (root.get(&path).await, other.get(&path).await);
+                let (mine, theirs) = (format!("Mine {round}"), format!("Theirs {round}"));
+                let (mine, theirs) = ([(field, &*mine)], [(field, &*theirs)]);
+                let (mine, theirs) = tokio::join!(root.fill_in(&path, &one, &mine), other.fill_in(&path, &two, &theirs));
+                let mut ends = [mine.status, theirs.status];
+                ends.sort_unstable();
+                assert_eq!(ends, [303, 409], "{path}: {mine:?} {theirs:?}");
+            }
+        }
+        site.stop().await;
+    }
 }
 
 #[tokio::test]

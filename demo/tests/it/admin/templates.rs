@@ -37,3 +37,14 @@ async fn without_an_admin_there_is_none() {
     root.get("/").await.is(404);
     site.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_chart_shows_can_be_read_and_ones_password_is_in_the_menu() {
+    let site = site().await;
+    let (_, root) = superuser(&site).await;
+    let page = root.get("/").await;
+    assert_eq!(page.is(200).body.matches("<details class=\"values\">").count(), 2, "{page:?}");
+    page.has("<th scope=\"row\">").has("<td>no calls</td>");
+    page.has("<ul class=\"own\"><li><a href=\"/admin/password\">");
+    site.stop().await;
+}

@@ -37,7 +37,13 @@ function keepAlive(part) {
   let waits;
   const again = () => { clearTimeout(waits); waits = setTimeout(look, every); };
   async function look() {
-    if (document.hidden || part.matches(":has(.hit:hover)") || part.contains(document.activeElement)) return again();
+    if (document.hidden) return again();
+    // What somebody reads or stands on is not pulled away; and it is said that it gets old.
+    if (part.matches(":has(.hit:hover, details[open])") || part.contains(document.activeElement)) {
+      light?.classList.remove("on");
+      if (light) light.textContent = "Paused";
+      return again();
+    }
     try {
       const answer = await fetch(part.dataset.live, { headers: { "x-fragment": "1" }, cache: "no-store", redirect: "manual" });
       if (answer.status === 401) { light?.classList.remove("on"); return over(); }

@@ -2,72 +2,18 @@
 
 use axum::{http::StatusCode, response::Response};
 use minijinja::context;
-use sea_orm::sea_query::ForeignKeyAction;
-use serde::Serialize;
 
 use super::{
     edit::found,
+    refers::{self, refers},
     subject::{Deed, Subject},
 };
 use crate::{
-    admin::{asked::Asked, fields::Fields, shown},
+    admin::asked::Asked,
     audit::{Action, Entry},
-    error::Result,
-    model::{Op, Query, Row},
+    error::{Error, Result},
+    model::Row,
 };
-
-/// Rows that are named.
-const NAMED: u64 = 3;
-
-/// Rows of a model that refer to one.
-#[derive(Debug, Serialize)]
-pub(in crate::admin) struct Refers {
-    text: String,
-    href: Option<String>,
-    /// The row cannot be deleted while these are there.
-    pub hold: bool,
-}
-
-/// What refers to a row, model by model.
-///
-/// # Errors
-/// The database's.
-pub(in crate::admin) async fn refers(asked: &Asked, subject: &Subject, row: &Row) -> Result<Vec<Refers>> {
-    let db = &asked.admin().inside().db;
-    let mut all = Vec::new();
-    for there in asked.admin().models.all() {
-        for field in &there.model().fields {
-            let Some((table, column)) = &field.references else { continue };
-            let Some(value) = row.get(column).filter(|_| table == subject.model().table) else { continue };
-            let query = Query::default().filter(field.name, Op::Eq, value.clone()).limit(NAMED);
-            let count = there.rows.count(db, &query).await?;
-            if count == 0 {
-                continue;
-            }
-            let relation =
-                there.model().relations.iter().find(|known| known.foreign_key_here && known.from == [field.name]);
-            let fate = relation.and_then(|relation| relation.on_delete);
-            let (hold, fate) = match fate {
-                Some(ForeignKeyAction::Cascade) => (false, ", deleted with it"),
-                Some(ForeignKeyAction::SetNull | ForeignKeyAction::SetDefault) => (false, ", which lose it"),
-                _ => (true, ""),
-            };
-            let may = there.may(asked.user(), Deed::View);
-            let rows = if may { there.rows.list(db, &query).await? } else { Vec::new() };
-            let names: Vec<_> = rows.iter().map(|row| there.name_of(row)).collect();
-            let words = if count == 1 { &there.one } else { &there.title };
-            let mut text = format!("{} {}", shown::number(count as f64), words.to_lowercase());
-            if !names.is_empty() {
-                let more = if count > NAMED { ", …" } else { "" };
-                text = format!("{text} ({}{more})", names.join(", "));
-            }
-            let filter: Fields = [(format!("f-{}", field.name), super::cells::text(value))].into_iter().collect();
-            let href = may.then(|| filter.at(&asked.to(&there.path)));
-            all.push(Refers { text: format!("{text}{fate}"), href, hold });
-        }
-    }
-    Ok(all)
-}
 
 /// `GET /models/{app}/{model}/rows/{key}/delete`.
 pub(in crate::admin) async fn ask(asked: Asked) -> Result<Response> {
@@ -83,18 +29,16 @@ async fn question(
     status: StatusCode,
     failed: Option<String>,
 ) -> Result<Response> {
-    let refers = refers(asked, subject, row).await?;
-    let (held, others): (Vec<_>, Vec<_>) = refers.into_iter().partition(|refers| refers.hold);
+    let refers = refers(asked, &asked.admin().inside().db, subject, row).await?;
     let (name, path) = (subject.name_of(row), subject.path_of(row));
     let values = context! {
         question => format!("{name} is deleted for ever."),
         failed => failed,
-        refers => minijinja::value::Serde(&held),
-        along => minijinja::value::Serde(&others),
         action => asked.to(&format!("{path}/delete")),
         back => asked.to(&path),
         button => format!("Delete {}", subject.one.to_lowercase()),
         dangerous => true,
+        ..refers::shown(refers)
     };
     asked.page_with(status, "confirm.html", &format!("Delete {name}?"), values)
 }
@@ -103,17 +47,17 @@ async fn question(
 pub(in crate::admin) async fn delete(asked: Asked) -> Result<Response> {
     let subject = asked.subject(Deed::Delete)?;
     let row = found(&asked, &subject).await?;
-    if refers(&asked, &subject, &row).await?.iter().any(|refers| refers.hold) {
-        return question(&asked, &subject, &row, StatusCode::CONFLICT, None).await;
-    }
     let name = subject.name_of(&row);
     let db = &asked.admin().inside().db;
     let done = db
         .transaction(async |tx| {
+            let refers = refers(&asked, &tx, &subject, &row).await?;
+            refers::allow(&refers)?;
             subject.rows.delete(&tx, &row).await?;
-            let changes = subject.changes(&row, &Row::new());
+            let changes = subject.changes(&row, &Row::new()).into_iter().chain(refers::along(&refers));
             let entry = Entry::new(asked.user(), Action::Delete, &subject.kind(), subject.key_of(&row), &name);
-            entry.changes(changes).write(&tx).await
+            entry.changes(changes).write(&tx).await?;
+            Ok::<_, Error>(())
         })
         .await;
     match done {

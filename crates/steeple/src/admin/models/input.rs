@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::{
     cells::{self, is_moment, is_whole, text, title, unreadable},
-    labels::{self, referred},
+    labels::{self, referred, seen},
     pick,
     subject::{Subject, is_needed},
 };
@@ -95,7 +95,10 @@ pub(super) async fn inputs(
             None => filled(field, value),
         };
         if let Some((there, _)) = referred(asked.admin(), field) {
-            if let Some(choices) = pick::few(asked, field).await? {
+            if seen(asked, field).is_none() {
+                input.kind = "text";
+                input.help = format!("The key of a {}.", there.one.to_lowercase());
+            } else if let Some(choices) = pick::few(asked, field).await? {
                 (input.kind, input.choices) = ("choice", choices);
             } else {
                 input.kind = "pick";

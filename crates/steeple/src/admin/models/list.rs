@@ -6,13 +6,14 @@ use sea_orm::sea_query::ArrayType;
 use serde_json::Value as Json;
 
 use super::{
+    COUNTED,
     cells::{self, cell, is_moment, is_number, text, title},
-    labels::{self, referred},
-    pick,
+    labels::{self, referred, seen},
+    many, pick,
     subject::{Deed, Subject},
 };
 use crate::{
-    admin::{asked::Asked, fields::Fields, shown},
+    admin::{asked::Asked, fields::Fields},
     clock,
     error::{Error, Result},
     model::{Field, Op, Order, Query, Row},
@@ -43,7 +44,7 @@ pub(in crate::admin) async fn page(asked: &Asked, subject: &Subject) -> Result<R
     subject.require(asked.user(), Deed::View)?;
     let (query, kept) = question(subject, &asked.query)?;
     let db = &asked.admin().inside().db;
-    let count = subject.rows.count(db, &query).await?;
+    let count = subject.rows.count_up_to(db, &query, COUNTED + 1).await?;
     let mut rows = subject.rows.list(db, &query).await?;
     let more = rows.len() > ROWS;
     rows.truncate(ROWS);
@@ -83,7 +84,7 @@ pub(in crate::admin) async fn page(asked: &Asked, subject: &Subject) -> Result<R
         one => subject.one.to_lowercase(),
         new_href => subject.may(asked.user(), Deed::Add).then(|| format!("{page}/new")),
         actions => if may_change { acts.collect::<Vec<_>>() } else { Vec::new() },
-        counted => format!("{} {}", shown::number(count as f64), words.to_lowercase()),
+        counted => format!("{} {}", many(count), words.to_lowercase()),
         beyond => rows.is_empty() && first.is_some(),
         first_href => first,
         next_href => next,
@@ -195,7 +196,7 @@ async fn filters(asked: &Asked, subject: &Subject, kept: &Fields) -> Result<Vec<
             vec![("true".to_owned(), "yes".to_owned()), ("false".to_owned(), "no".to_owned())]
         } else if is_moment(&field.kind) {
             AGES.iter().map(|(days, label)| (days.to_string(), (*label).to_owned())).collect()
-        } else if referred(asked.admin(), field).is_some() {
+        } else if seen(asked, field).is_some() {
             pick::few(asked, field).await?.unwrap_or_default()
         } else {
             subject.choices(field).iter().map(|choice| (choice.clone(), choice.clone())).collect()
@@ -203,7 +204,9 @@ async fn filters(asked: &Asked, subject: &Subject, kept: &Fields) -> Result<Vec<
         if field.null && !choices.is_empty() {
             choices.push((EMPTY.to_owned(), "empty".to_owned()));
         }
-        if !value.is_empty() && !choices.iter().any(|(known, _)| known == value) {
+        // Of rows that who asks may not see, the key is all there is, and can be typed.
+        let hidden = referred(asked.admin(), field).is_some() && seen(asked, field).is_none();
+        if !value.is_empty() && !hidden && !choices.iter().any(|(known, _)| known == value) {
             // Of a field that refers to many rows: what this one is called.
             let row: Row = [(field.name.to_owned(), Json::from(value))].into_iter().collect();
             let labels = labels::of(asked, field, &[row]).await.unwrap_or_default();

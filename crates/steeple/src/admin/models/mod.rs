@@ -18,6 +18,7 @@ mod key;
 mod labels;
 mod list;
 mod pick;
+mod refers;
 mod subject;
 
 use std::sync::Arc;
@@ -26,11 +27,11 @@ use axum::{Router, routing::MethodRouter};
 
 pub(super) use self::{
     cells::{text, words},
-    delete::refers,
     list::page as list_page,
+    refers::{allow, along, refers, shown as refers_shown},
     subject::{Deed, Subject},
 };
-use super::{Admin, asked::Asked, form as sent, page};
+use super::{Admin, asked::Asked, form as sent, page, shown};
 use crate::{
     app::ModelAdmin,
     auth::tables::{group, user},
@@ -38,6 +39,16 @@ use crate::{
     model::Registered as _,
     server::Inside,
 };
+
+/// Rows are counted up to this number.
+const COUNTED: u64 = 10_000;
+
+/// A number of rows that were counted up to one more than [`COUNTED`].
+fn many(count: u64) -> String {
+    let most = count.min(COUNTED);
+    let number = shown::number(most as f64);
+    if count > most { format!("more than {number}") } else { number }
+}
 
 /// Every model that the admin knows.
 pub(super) struct Models {

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{
     cells::text,
-    labels::referred,
+    labels::{referred, seen},
     subject::{Deed, Subject},
 };
 use crate::{
@@ -29,12 +29,13 @@ struct Offer {
     label: String,
 }
 
-/// Value and name of every row that a field may refer to; `None` when these are more than a few.
+/// Value and name of every row that a field may refer to; `None` when these are more than a few, or not for
+/// who asks to see.
 ///
 /// # Errors
 /// The database's.
 pub(super) async fn few(asked: &Asked, field: &Field) -> Result<Option<Vec<(String, String)>>> {
-    let Some((there, column)) = referred(asked.admin(), field) else { return Ok(None) };
+    let Some((there, column)) = seen(asked, field) else { return Ok(None) };
     let query = Query { order: by_name(there), ..Query::default() }.limit(FEW + 1);
     let rows = there.rows.list(&asked.admin().inside().db, &query).await?;
     Ok((rows.len() as u64 <= FEW).then(|| rows.iter().map(|row| named(there, column, row)).collect()))
@@ -49,7 +50,8 @@ fn named(there: &Subject, column: &str, row: &Row) -> (String, String) {
     (text(row.get(column).unwrap_or(&Json::Null)), there.name_of(row))
 }
 
-/// `GET /models/{app}/{model}/pick/{field}?q=`: for who may make or change rows with this field.
+/// `GET /models/{app}/{model}/pick/{field}?q=`: for who may make or change rows with this field, and look at
+/// those it leads to.
 pub(in crate::admin) async fn pick(asked: Asked) -> Result<Response> {
     let subject = asked.subject(Deed::View)?;
     if !subject.may(asked.user(), Deed::Add) {
@@ -59,6 +61,7 @@ pub(in crate::admin) async fn pick(asked: Asked) -> Result<Response> {
     let unknown = || Error::not_found("relation", name.chars().take(50).collect::<String>());
     let field = subject.field(name).ok_or_else(unknown)?;
     let (there, column) = referred(asked.admin(), field).ok_or_else(unknown)?;
+    there.require(asked.user(), Deed::View)?;
     let typed: String = asked.query.get("q").chars().take(LONGEST).collect();
     let query = Query { order: by_name(there), ..Query::default() }.limit(OFFERED);
     let db = &asked.admin().inside().db;

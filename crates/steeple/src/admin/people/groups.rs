@@ -16,8 +16,9 @@ use crate::{
         models::{self, Deed, Subject},
     },
     audit::{Action, Entry},
-    auth::tables::group,
+    auth::{Users, tables::group},
     error::{Error, Result},
+    model::Row,
 };
 
 /// The field of the form that has what was seen.
@@ -70,7 +71,10 @@ pub(in crate::admin) async fn save(asked: Asked) -> Result<Response> {
     match saved(&asked, Some(&group)).await {
         Ok(true) => Ok(asked.done("/groups", &format!("{} is saved.", asked.form.get("name")))),
         Ok(false) => Ok(asked.done("/groups", "Nothing was changed.")),
-        Err(error) if is_for_the_form(&error) => page(&asked, Some(&group), Some(error)).await,
+        Err(error) if is_for_the_form(&error) => {
+            let group = found(&asked).await?;
+            page(&asked, Some(&group), Some(error)).await
+        }
         Err(error) => Err(error),
     }
 }
@@ -88,48 +92,61 @@ async fn given(asked: &Asked, group: Option<&group::Model>) -> Result<BTreeSet<S
 }
 
 async fn saved(asked: &Asked, group: Option<&group::Model>) -> Result<bool> {
-    let (by, name) = (asked.user(), asked.form.get("name").trim().to_owned());
-    let (given, wanted) = (given(asked, group).await?, checked(asked).await?);
-    let before = group.map(|group| group.name.clone()).unwrap_or_default();
-    if group.is_some() && asked.form.get(SEEN) != state(&before, &given) {
-        return Err(Error::aborted(
-            "somebody else changed this group since you opened the page; nothing of yours is saved, and the form has what \
-             is there now",
-        ));
-    }
-    within(by, given.symmetric_difference(&wanted))?;
-    if group.is_some() && before == name && given == wanted {
-        return Ok(false);
-    }
+    let (by, name) = (asked.user(), asked.form.get("name").trim());
+    let wanted = checked(asked).await?;
     let (all, db) = (users(asked), &asked.admin().inside().db);
-    db.transaction(async |tx| {
-        let users = all.on(&tx);
-        let id = match group {
-            None => users.create_group(&name).await?.id,
-            Some(group) => {
-                if before != name {
-                    users.rename_group(&before, &name).await?;
-                }
-                group.id
+    let changed = db
+        .transaction(async |tx| {
+            let users = all.on(&tx);
+            let before = match group {
+                None => None,
+                Some(group) => Some(locked(&users, group.id).await?),
+            };
+            let (was, given) = before.unwrap_or_default();
+            if group.is_some() && asked.form.get(SEEN) != state(&was, &given) {
+                return Err(Error::aborted(
+                    "somebody else changed this group since you opened the page; nothing of yours is saved, and the form \
+                     has what is there now",
+                ));
             }
-        };
-        for permission in wanted.difference(&given) {
-            users.grant_to_group(&name, permission).await?;
-        }
-        for permission in given.difference(&wanted) {
-            users.revoke_from_group(&name, permission).await?;
-        }
-        let action = if group.is_some() { Action::Change } else { Action::Add };
-        let changes = [
-            ("name".to_owned(), before.clone().into(), name.clone().into()),
-            ("permissions".to_owned(), listed(&given), listed(&wanted)),
-        ];
-        let changes = changes.into_iter().filter(|(_, from, to)| from != to);
-        Entry::new(by, action, "auth.group", id, &name).changes(changes).write(&tx).await
-    })
-    .await?;
+            within(by, given.symmetric_difference(&wanted))?;
+            if group.is_some() && was == name && given == wanted {
+                return Ok(false);
+            }
+            let id = match group {
+                None => users.create_group(name).await?.id,
+                Some(group) => {
+                    if was != name {
+                        users.rename_group(&was, name).await?;
+                    }
+                    group.id
+                }
+            };
+            for permission in wanted.difference(&given) {
+                users.grant_to_group(name, permission).await?;
+            }
+            for permission in given.difference(&wanted) {
+                users.revoke_from_group(name, permission).await?;
+            }
+            let action = if group.is_some() { Action::Change } else { Action::Add };
+            let changes = [
+                ("name".to_owned(), was.clone().into(), name.into()),
+                ("permissions".to_owned(), listed(&given), listed(&wanted)),
+            ];
+            let changes = changes.into_iter().filter(|(_, from, to)| from != to);
+            Entry::new(by, action, "auth.group", id, name).changes(changes).write(&tx).await?;
+            Ok(true)
+        })
+        .await?;
     all.forget_all();
-    Ok(true)
+    Ok(changed)
+}
+
+/// What a group is called and gives now; nobody else changes it until the transaction ends.
+async fn locked(users: &Users, id: i32) -> Result<(String, BTreeSet<String>)> {
+    let group = users.locked_group(id).await?.ok_or_else(|| Error::not_found("group", id))?;
+    let given = users.permissions_of_group(&group.name).await?;
+    Ok((group.name, given))
 }
 
 async fn page(asked: &Asked, group: Option<&group::Model>, error: Option<Error>) -> Result<Response> {
@@ -158,17 +175,24 @@ async fn page(asked: &Asked, group: Option<&group::Model>, error: Option<Error>)
     asked.page_with(status, "group.html", title, values)
 }
 
+/// The group, as far as other rows refer to it.
+fn as_row(group: &group::Model) -> Row {
+    [("id".to_owned(), group.id.into()), ("name".to_owned(), group.name.clone().into())].into_iter().collect()
+}
+
 /// `GET /groups/{id}/delete`.
 pub(in crate::admin) async fn ask_delete(asked: Asked) -> Result<Response> {
     subject(&asked).require(asked.user(), Deed::Delete)?;
     let group = found(&asked).await?;
     let path = asked.to(&format!("/groups/{}", group.id));
+    let refers = models::refers(&asked, &asked.admin().inside().db, subject(&asked), &as_row(&group)).await?;
     let values = context! {
         question => format!("{} is deleted for ever. Its users lose what only it gave them.", group.name),
         action => format!("{path}/delete"),
         back => path,
         button => "Delete group",
         dangerous => true,
+        ..models::refers_shown(refers)
     };
     asked.page("confirm.html", &format!("Delete {}?", group.name), values)
 }
@@ -178,10 +202,15 @@ pub(in crate::admin) async fn delete(asked: Asked) -> Result<Response> {
     subject(&asked).require(asked.user(), Deed::Delete)?;
     let group = found(&asked).await?;
     let (all, db) = (users(&asked), &asked.admin().inside().db);
-    within(asked.user(), all.permissions_of_group(&group.name).await?)?;
     db.transaction(async |tx| {
-        all.on(&tx).delete_group(&group.name).await?;
-        Entry::new(asked.user(), Action::Delete, "auth.group", group.id, &group.name).write(&tx).await
+        let users = all.on(&tx);
+        let (name, given) = locked(&users, group.id).await?;
+        within(asked.user(), given)?;
+        let refers = models::refers(&asked, &tx, subject(&asked), &as_row(&group)).await?;
+        models::allow(&refers)?;
+        users.delete_group(&name).await?;
+        let entry = Entry::new(asked.user(), Action::Delete, "auth.group", group.id, &name);
+        entry.changes(models::along(&refers)).write(&tx).await
     })
     .await?;
     all.forget_all();

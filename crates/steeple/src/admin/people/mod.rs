@@ -2,7 +2,11 @@
 //!
 //! The permissions are Django's: `auth.view_user`, `auth.add_group` and so on. Beyond Django's rules, nobody gives what
 //! they do not have: only superusers change superusers and staff, make anybody either, or set their passwords; others give
-//! no permission that they lack themselves, and no group that has one.
+//! no permission that they lack themselves, and no group that has one. What lets somebody else into an account (its
+//! password, its name, the address that a site may send mail about passwords to, turning it on) is theirs to change who
+//! may do all that the account may.
+//!
+//! What is compared with what was seen is read within the transaction, from rows that are locked.
 //!
 //! Must never: show a password or its hash, or let anybody become more than who changes them is.
 

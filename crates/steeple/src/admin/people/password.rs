@@ -8,7 +8,7 @@ use minijinja::context;
 
 use super::{
     users,
-    users::{found, is_for_the_form, may_change, new_password, told},
+    users::{found, is_for_the_form, may_change, may_let_in, new_password, told},
 };
 use crate::{
     admin::asked::Asked,
@@ -57,7 +57,7 @@ async fn changed(asked: &Asked) -> Result<HeaderValue> {
         return Err(Error::invalid("old", "is not your password"));
     }
     let row = users(asked).by_id(user.id).await?.ok_or_else(|| Error::not_found("user", user.id))?;
-    set(asked, &row).await?;
+    set(asked, &row, Whose::Own).await?;
     // The one who changed it stays.
     Ok(identity.sessions.begin(user.id).await?.cookie)
 }
@@ -66,6 +66,7 @@ async fn changed(asked: &Asked) -> Result<HeaderValue> {
 pub(in crate::admin) async fn of_another(asked: Asked) -> Result<Response> {
     let user = found(&asked).await?;
     may_change(&asked, &user)?;
+    may_let_in(&asked, users(&asked), user.id.into()).await?;
     page(&asked, Some(&user), None)
 }
 
@@ -73,15 +74,22 @@ pub(in crate::admin) async fn of_another(asked: Asked) -> Result<Response> {
 pub(in crate::admin) async fn set_of_another(asked: Asked) -> Result<Response> {
     let user = found(&asked).await?;
     may_change(&asked, &user)?;
-    match set(&asked, &user).await {
+    match set(&asked, &user, Whose::Anothers).await {
         Ok(()) => Ok(asked.done(&format!("/users/{}", user.id), &format!("{} has another password.", user.username))),
         Err(error) if is_for_the_form(&error) => page(&asked, Some(&user), Some(error)),
         Err(error) => Err(error),
     }
 }
 
+/// Whose password is set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Own,
+    Anothers,
+}
+
 /// Sets the password that the form has.
-async fn set(asked: &Asked, user: &user::Model) -> Result<()> {
+async fn set(asked: &Asked, user: &user::Model, whose: Whose) -> Result<()> {
     let about = [
         ("username", user.username.as_str()),
         ("first name", &user.first_name),
@@ -91,7 +99,14 @@ async fn set(asked: &Asked, user: &user::Model) -> Result<()> {
     let password = new_password(&asked.form, &about, false)?;
     let (all, db) = (users(asked), &asked.admin().inside().db);
     db.transaction(async |tx| {
-        all.on(&tx).set_password(user.id.into(), password.as_ref().map(Secret::expose)).await?;
+        let users = all.on(&tx);
+        if whose == Whose::Anothers {
+            // As they are now: they may have been given more since the page was made.
+            let now = users.locked(user.id.into()).await?.ok_or_else(|| Error::not_found("user", user.id))?;
+            may_change(asked, &now)?;
+            may_let_in(asked, &users, user.id.into()).await?;
+        }
+        users.set_password(user.id.into(), password.as_ref().map(Secret::expose)).await?;
         Entry::new(asked.user(), Action::Password, "auth.user", user.id, &user.username).write(&tx).await
     })
     .await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{http::StatusCode, response::Response};
-use minijinja::{context, value::Serde};
+use minijinja::context;
 use serde_json::{Value as Json, json};
 
 use super::{boxes, checked, listed, users, within};
@@ -12,10 +12,10 @@ use crate::{
         asked::Asked,
         failure,
         fields::Fields,
-        models::{self, Deed, Subject, refers},
+        models::{self, Deed, Subject},
     },
     audit::{Action, Entry},
-    auth::{NewUser, Profile, Secret, password::weaknesses, tables::user},
+    auth::{NewUser, Profile, Secret, Users, password::weaknesses, tables::user},
     error::{Code, Error, Result},
     model::Row,
 };
@@ -126,6 +126,23 @@ pub(super) fn may_change(asked: &Asked, user: &user::Model) -> Result<()> {
     Ok(())
 }
 
+/// Whether who asks may let somebody into this account: only who may do all that it may, active or not, as it would be
+/// theirs to use.
+///
+/// # Errors
+/// PERMISSION_DENIED; what the database says.
+pub(super) async fn may_let_in(asked: &Asked, users: &Users, id: i64) -> Result<()> {
+    let by = asked.user();
+    let more = users.all_permissions_of(id).await?.into_iter().find(|name| !by.has_permission(name));
+    match more {
+        Some(name) => Err(Error::permission_denied(format!(
+            "this account may do more than you ({name}): only who has all of its permissions changes its password, \
+             username or email address, or makes it active"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// What a form of a user shows and a later one must find unchanged.
 fn state(
     user: &user::Model,
@@ -145,8 +162,8 @@ fn state(
     ])
 }
 
-async fn names_of_groups(asked: &Asked, id: i32) -> Result<BTreeSet<String>> {
-    Ok(users(asked).groups_of(id.into()).await?.into_iter().map(|group| group.name).collect())
+async fn names_of_groups(users: &Users, id: i32) -> Result<BTreeSet<String>> {
+    Ok(users.groups_of(id.into()).await?.into_iter().map(|group| group.name).collect())
 }
 
 /// `GET /users/{id}`.
@@ -158,10 +175,12 @@ pub(in crate::admin) async fn one(asked: Asked) -> Result<Response> {
 
 async fn shown(asked: &Asked, user: &user::Model, error: Option<Error>) -> Result<Response> {
     let may_change = may_change(asked, user).is_ok();
+    let may_let_in = may_change && may_let_in(asked, users(asked), user.id.into()).await.is_ok();
     let conflict = error.as_ref().is_some_and(|error| error.code() == Code::Aborted);
     let (status, failed, wrong) = told(error);
     let status = if conflict { StatusCode::CONFLICT } else { status };
-    let (groups, given) = (names_of_groups(asked, user.id).await?, users(asked).permissions_of(user.id.into()).await?);
+    let groups = names_of_groups(users(asked), user.id).await?;
+    let given = users(asked).permissions_of(user.id.into()).await?;
     let state = state(user, &groups, &given);
     let sent = (status != StatusCode::OK && !conflict).then_some(&asked.form);
     let text = |name: &str| match sent {
@@ -201,6 +220,7 @@ async fn shown(asked: &Asked, user: &user::Model, error: Option<Error>) -> Resul
         wrong => wrong,
         action => &path,
         may_change => may_change,
+        may_let_in => may_let_in,
         superuser => asked.user().is_superuser,
         delete_href => (may_change && subject(asked).may(asked.user(), Deed::Delete)).then(|| format!("{path}/delete")),
         requests_href => asked.to(&format!("/requests?user={}", user.id)),
@@ -213,7 +233,7 @@ async fn shown(asked: &Asked, user: &user::Model, error: Option<Error>) -> Resul
 pub(in crate::admin) async fn save(asked: Asked) -> Result<Response> {
     let user = found(&asked).await?;
     may_change(&asked, &user)?;
-    match saved(&asked, &user).await {
+    match saved(&asked, user.id.into()).await {
         Ok(true) => Ok(asked.done("/users", &format!("{} is saved.", asked.form.get("username").trim()))),
         Ok(false) => Ok(asked.done("/users", "Nothing was changed.")),
         Err(error) if is_for_the_form(&error) => {
@@ -224,80 +244,134 @@ pub(in crate::admin) async fn save(asked: Asked) -> Result<Response> {
     }
 }
 
-async fn saved(asked: &Asked, user: &user::Model) -> Result<bool> {
-    let (by, form, id) = (asked.user(), &asked.form, i64::from(user.id));
-    let (groups, given) = (names_of_groups(asked, user.id).await?, users(asked).permissions_of(id).await?);
-    let before = state(user, &groups, &given);
-    let seen: BTreeMap<String, Json> = serde_json::from_str(form.get(SEEN))
+/// What a user is and was given.
+struct Stands {
+    row: user::Model,
+    groups: BTreeSet<String>,
+    permissions: BTreeSet<String>,
+}
+
+impl Stands {
+    /// As it is now; nobody else changes it until the transaction ends.
+    async fn locked(users: &Users, id: i64) -> Result<Self> {
+        let row = users.locked(id).await?.ok_or_else(|| Error::not_found("user", id))?;
+        let groups = names_of_groups(users, row.id).await?;
+        Ok(Self { groups, permissions: users.permissions_of(id).await?, row })
+    }
+
+    /// As the form wants it.
+    fn wanted(&self, asked: &Asked, permissions: BTreeSet<String>) -> Self {
+        let (form, mut row) = (&asked.form, self.row.clone());
+        form.get("username").trim().clone_into(&mut row.username);
+        form.get("first_name").trim().clone_into(&mut row.first_name);
+        form.get("last_name").trim().clone_into(&mut row.last_name);
+        form.get("email").trim().clone_into(&mut row.email);
+        row.is_active = form.get("is_active") == "on";
+        if asked.user().is_superuser {
+            row.is_staff = form.get("is_staff") == "on";
+            row.is_superuser = form.get("is_superuser") == "on";
+        }
+        Self { row, groups: form.all("group").map(str::to_owned).collect(), permissions }
+    }
+
+    fn state(&self) -> BTreeMap<&'static str, Json> {
+        state(&self.row, &self.groups, &self.permissions)
+    }
+}
+
+async fn saved(asked: &Asked, id: i64) -> Result<bool> {
+    let seen: BTreeMap<String, Json> = serde_json::from_str(asked.form.get(SEEN))
         .map_err(|_| Error::invalid_argument("the form is not whole: open its page again"))?;
-    if before.iter().any(|(name, now)| seen.get(*name).is_some_and(|seen| seen != now)) {
-        return Err(Error::aborted(
-            "somebody else changed this user since you opened the page; nothing of yours is saved, and the form has what is \
-             there now",
-        ));
-    }
-    let in_groups: BTreeSet<String> = form.all("group").map(str::to_owned).collect();
-    let mut after = user.clone();
-    after.username = form.get("username").trim().to_owned();
-    after.first_name = form.get("first_name").trim().to_owned();
-    after.last_name = form.get("last_name").trim().to_owned();
-    after.email = form.get("email").trim().to_owned();
-    after.is_active = form.get("is_active") == "on";
-    if by.is_superuser {
-        after.is_staff = form.get("is_staff") == "on";
-        after.is_superuser = form.get("is_superuser") == "on";
-    }
     let permissions = checked(asked).await?;
-    within(by, given.symmetric_difference(&permissions))?;
-    for group in groups.symmetric_difference(&in_groups) {
-        within(by, users(asked).permissions_of_group(group).await?)?;
+    let (all, db) = (users(asked), &asked.admin().inside().db);
+    let changed = db
+        .transaction(async |tx| {
+            let users = all.on(&tx);
+            let before = Stands::locked(&users, id).await?;
+            may_change(asked, &before.row)?;
+            if before.state().iter().any(|(name, now)| seen.get(*name).is_some_and(|seen| seen != now)) {
+                return Err(Error::aborted(
+                    "somebody else changed this user since you opened the page; nothing of yours is saved, and the form \
+                     has what is there now",
+                ));
+            }
+            let after = before.wanted(asked, permissions);
+            let (was, now) = (before.state(), after.state());
+            let changed: Vec<_> =
+                was.iter().filter(|(name, was)| now.get(*name) != Some(*was)).map(|(name, _)| *name).collect();
+            if changed.is_empty() {
+                return Ok(false);
+            }
+            allowed(asked, &users, &before, &after).await?;
+            write(&users, &before, &after, &changed).await?;
+            let value = |state: &BTreeMap<&str, Json>, name: &str| match state.get(name) {
+                Some(Json::Array(names)) => listed(names.iter().filter_map(Json::as_str)),
+                value => value.cloned().unwrap_or_default(),
+            };
+            let changes = changed.iter().map(|name| ((*name).to_owned(), value(&was, name), value(&now, name)));
+            let entry = Entry::new(asked.user(), Action::Change, "auth.user", id, &after.row.username);
+            entry.changes(changes).write(&tx).await?;
+            Ok(true)
+        })
+        .await?;
+    all.forget(id);
+    Ok(changed)
+}
+
+/// Whether who asks may make this of a user whom they may change.
+async fn allowed(asked: &Asked, users: &Users, before: &Stands, after: &Stands) -> Result<()> {
+    let by = asked.user();
+    within(by, before.permissions.symmetric_difference(&after.permissions))?;
+    for group in before.groups.symmetric_difference(&after.groups) {
+        within(by, users.permissions_of_group(group).await?)?;
     }
-    if id == by.id && !(after.is_active && after.is_staff && after.is_superuser == by.is_superuser) {
+    let (was, now) = (&before.row, &after.row);
+    if now.username != was.username || now.email != was.email || now.is_active && !was.is_active {
+        may_let_in(asked, users, was.id.into()).await?;
+    }
+    if i64::from(was.id) == by.id && !(now.is_active && now.is_staff && now.is_superuser == by.is_superuser) {
         return Err(Error::failed_precondition(
             "you cannot shut yourself out: let another superuser change your own status",
         ));
     }
-    let now = state(&after, &in_groups, &permissions);
-    let changed: Vec<_> =
-        before.iter().filter(|(name, was)| now.get(*name) != Some(*was)).map(|(name, _)| *name).collect();
-    if changed.is_empty() {
-        return Ok(false);
+    Ok(())
+}
+
+/// Writes what changed, and nothing else.
+async fn write(users: &Users, before: &Stands, after: &Stands, changed: &[&str]) -> Result<()> {
+    let (id, row) = (i64::from(before.row.id), &after.row);
+    let other = |name: &str, text: &String| changed.contains(&name).then(|| text.clone());
+    if changed.contains(&"username") {
+        users.rename(id, &row.username).await?;
     }
-    let (all, db) = (users(asked), &asked.admin().inside().db);
-    db.transaction(async |tx| {
-        let users = all.on(&tx);
-        if changed.contains(&"username") {
-            users.rename(id, &after.username).await?;
-        }
-        let (email, first, last) = (after.email.clone(), after.first_name.clone(), after.last_name.clone());
-        let profile = Profile { email: Some(email), first_name: Some(first), last_name: Some(last) };
-        users.set_profile(id, &profile).await?;
-        users.set_active(id, after.is_active).await?;
-        users.set_staff(id, after.is_staff).await?;
-        users.set_superuser(id, after.is_superuser).await?;
-        for group in in_groups.difference(&groups) {
-            users.add_to_group(id, group).await?;
-        }
-        for group in groups.difference(&in_groups) {
-            users.remove_from_group(id, group).await?;
-        }
-        for permission in permissions.difference(&given) {
-            users.grant(id, permission).await?;
-        }
-        for permission in given.difference(&permissions) {
-            users.revoke(id, permission).await?;
-        }
-        let value = |state: &BTreeMap<&str, Json>, name: &str| match state.get(name) {
-            Some(Json::Array(names)) => listed(names.iter().filter_map(Json::as_str)),
-            value => value.cloned().unwrap_or_default(),
-        };
-        let changes = changed.iter().map(|name| ((*name).to_owned(), value(&before, name), value(&now, name)));
-        let entry = Entry::new(by, Action::Change, "auth.user", id, &after.username);
-        entry.changes(changes).write(&tx).await
-    })
-    .await?;
-    all.forget(id);
-    Ok(true)
+    let profile = Profile {
+        email: other("email", &row.email),
+        first_name: other("first_name", &row.first_name),
+        last_name: other("last_name", &row.last_name),
+    };
+    users.set_profile(id, &profile).await?;
+    if changed.contains(&"is_active") {
+        users.set_active(id, row.is_active).await?;
+    }
+    if changed.contains(&"is_staff") {
+        users.set_staff(id, row.is_staff).await?;
+    }
+    if changed.contains(&"is_superuser") {
+        users.set_superuser(id, row.is_superuser).await?;
+    }
+    for group in after.groups.difference(&before.groups) {
+        users.add_to_group(id, group).await?;
+    }
+    for group in before.groups.difference(&after.groups) {
+        users.remove_from_group(id, group).await?;
+    }
+    for permission in after.permissions.difference(&before.permissions) {
+        users.grant(id, permission).await?;
+    }
+    for permission in before.permissions.difference(&after.permissions) {
+        users.revoke(id, permission).await?;
+    }
+    Ok(())
 }
 
 /// `GET /users/{id}/delete`.
@@ -318,10 +392,13 @@ async fn deletable(asked: &Asked) -> Result<user::Model> {
     Ok(user)
 }
 
+/// The user, as far as other rows refer to them.
+fn as_row(user: &user::Model) -> Row {
+    [("id".to_owned(), user.id.into()), ("username".to_owned(), user.username.clone().into())].into_iter().collect()
+}
+
 async fn question(asked: &Asked, user: &user::Model, status: StatusCode, failed: Option<String>) -> Result<Response> {
-    let row: Row = [("id".to_owned(), Json::from(user.id))].into_iter().collect();
-    let refers = refers(asked, subject(asked), &row).await?;
-    let (held, along): (Vec<_>, Vec<_>) = refers.into_iter().partition(|refers| refers.hold);
+    let refers = models::refers(asked, &asked.admin().inside().db, subject(asked), &as_row(user)).await?;
     let path = asked.to(&format!("/users/{}", user.id));
     let values = context! {
         question => format!(
@@ -330,12 +407,11 @@ async fn question(asked: &Asked, user: &user::Model, status: StatusCode, failed:
             user.username
         ),
         failed => failed,
-        refers => Serde(&held),
-        along => Serde(&along),
         action => format!("{path}/delete"),
         back => path,
         button => "Delete user",
         dangerous => true,
+        ..models::refers_shown(refers)
     };
     asked.page_with(status, "confirm.html", &format!("Delete {}?", user.username), values)
 }
@@ -346,8 +422,11 @@ pub(in crate::admin) async fn delete(asked: Asked) -> Result<Response> {
     let (all, db) = (users(&asked), &asked.admin().inside().db);
     let done = db
         .transaction(async |tx| {
+            let refers = models::refers(&asked, &tx, subject(&asked), &as_row(&user)).await?;
+            models::allow(&refers)?;
             all.on(&tx).delete(user.id.into()).await?;
-            Entry::new(asked.user(), Action::Delete, "auth.user", user.id, &user.username).write(&tx).await
+            let entry = Entry::new(asked.user(), Action::Delete, "auth.user", user.id, &user.username);
+            entry.changes(models::along(&refers)).write(&tx).await
         })
         .await;
     all.forget(user.id.into());

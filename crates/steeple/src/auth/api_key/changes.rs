@@ -2,19 +2,19 @@
 //!
 //! Each change is in the table before it is told, and empties the key's entry in this process's cache afterwards.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, IntoActiveModel as _, Iterable as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryFilter as _, QuerySelect as _,
     sea_query::{Expr, IntoIden as _, Query},
 };
 
 use super::{
-    ApiKeys, KeyText, KeyType, Prefix, Scopes,
+    ApiKeys, KeyFilter, KeyText, KeyType, Prefix, Scopes,
     table::{ActiveModel, Column, Entity, HASH, Model},
 };
 use crate::{
@@ -114,13 +114,13 @@ impl ApiKeys {
     pub async fn create(&self, new: NewApiKey) -> Result<NewKey> {
         let now = clock::now();
         new.check(now)?;
-        let db = &self.0.db;
+        let db = &self.db;
         if !is_active(db, new.user_id).await? {
             return Err(Error::failed_precondition("a key needs an active user"));
         }
         let text = KeyText::random()?;
         let row = db.transaction(async |tx| insert(&tx, &text, new.row(now, None)).await).await?;
-        self.0.lookup.forget(text.prefix());
+        self.forget_prefix(text.prefix());
         Ok(NewKey { row, text })
     }
 
@@ -129,11 +129,7 @@ impl ApiKeys {
     /// # Errors
     /// What the database says.
     pub async fn list(&self, user_id: Option<i64>, limit: u64) -> Result<Vec<Model>> {
-        let mut select = Entity::find().order_by_desc(Column::Id).limit(limit);
-        if let Some(user_id) = user_id {
-            select = select.filter(Column::UserId.eq(user_id));
-        }
-        Ok(select.all(&self.0.db).await?)
+        self.page(&KeyFilter { user_id, ..KeyFilter::default() }, 0, limit).await
     }
 
     /// Those of these keys that there are.
@@ -141,7 +137,7 @@ impl ApiKeys {
     /// # Errors
     /// What the database says.
     pub async fn by_ids(&self, ids: impl IntoIterator<Item = i64>) -> Result<Vec<Model>> {
-        Ok(Entity::find().filter(Column::Id.is_in(ids)).all(&self.0.db).await?)
+        Ok(Entity::find().filter(Column::Id.is_in(ids)).all(&self.db).await?)
     }
 
     /// The key with this id (`7`) or prefix (`k3Qz81Lm`, `stp_k3Qz81Lm`).
@@ -155,7 +151,7 @@ impl ApiKeys {
             // A whole key may have been pasted: not a word of it.
             _ => return Err(Error::invalid_argument("a key is named by its id or by the eight letters of its prefix")),
         };
-        select.one(&self.0.db).await?.ok_or_else(|| Error::not_found("api key", id_or_prefix))
+        select.one(&self.db).await?.ok_or_else(|| Error::not_found("api key", id_or_prefix))
     }
 
     /// Refuses a key from now on, for ever. One that was revoked before stays as it is.
@@ -202,7 +198,6 @@ impl ApiKeys {
         }
         let (now, text) = (clock::now(), KeyText::random()?);
         let (old, row) = self
-            .0
             .db
             .transaction(async |tx| {
                 let old = locked(&tx, id).await?;
@@ -233,7 +228,6 @@ impl ApiKeys {
         change: impl FnOnce(Model, Time) -> Result<Option<ActiveModel>> + Send,
     ) -> Result<Model> {
         let changed = self
-            .0
             .db
             .transaction(async |tx| {
                 let row = locked(&tx, id).await?;
@@ -250,8 +244,14 @@ impl ApiKeys {
     /// Forgets what this process remembers of a key: for those who changed its row themselves.
     pub fn forget(&self, row: &Model) {
         if let Some(prefix) = Prefix::read(&row.key_prefix) {
-            self.0.lookup.forget(prefix);
+            self.forget_prefix(prefix);
         }
+    }
+
+    /// Now; within a transaction after its commit, since others may look at the key in between.
+    fn forget_prefix(&self, prefix: Prefix) {
+        let shared = Arc::clone(&self.shared);
+        self.db.after_commit(move || shared.lookup.forget(prefix));
     }
 }
 

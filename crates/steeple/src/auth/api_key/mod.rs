@@ -12,6 +12,7 @@
 
 mod changes;
 mod key;
+mod list;
 mod lookup;
 mod scopes;
 mod site_key;
@@ -30,6 +31,7 @@ pub(super) use text::Digest;
 pub use {
     changes::{NewApiKey, NewKey},
     key::ApiKey,
+    list::{KeyFilter, KeyState, KeyTotals},
     scopes::Scopes,
     site_key::SiteKey,
     table::KeyType,
@@ -53,12 +55,14 @@ use crate::{
     model::{ModelRows, Rows},
 };
 
-/// The keys of a site. Cheap to clone.
+/// The keys of a site. Cheap to clone; clones share what they remember.
 #[derive(Clone)]
-pub struct ApiKeys(Arc<Inner>);
-
-struct Inner {
+pub struct ApiKeys {
     db: Db,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     lookup: Lookup,
     ledger: Arc<Ledger>,
 }
@@ -68,12 +72,18 @@ impl ApiKeys {
     pub fn new(db: Db, config: &Config) -> Self {
         let ledger = Arc::new(Ledger::default());
         let lookup = Lookup::new(db.clone(), config.api_key_cache, ledger.clone());
-        Self(Arc::new(Inner { db, lookup, ledger }))
+        Self { db, shared: Arc::new(Shared { lookup, ledger }) }
+    }
+
+    /// The same keys, read and changed within a transaction: `keys.on(&tx)`. It must not outlive the transaction. What is
+    /// remembered of a key is forgotten when its change is committed.
+    pub fn on(&self, db: &Db) -> Self {
+        Self { db: db.clone(), shared: Arc::clone(&self.shared) }
     }
 
     /// The key with this text, without waiting. `None`: ask [`find`](Self::find).
     pub fn known(&self, text: &str) -> Option<Result<Arc<ApiKey>>> {
-        self.0.lookup.known(text)
+        self.shared.lookup.known(text)
     }
 
     /// The key with this text. Questions for one key at the same time are one query.
@@ -82,12 +92,12 @@ impl ApiKeys {
     /// UNAUTHENTICATED for a key that is malformed, unknown, revoked, turned off or expired: the caller reads the same
     /// sentence for each. Whether its user is active is not looked at here. UNAVAILABLE while the database is away.
     pub async fn find(&self, text: &str) -> Result<Arc<ApiKey>> {
-        self.0.lookup.find(text).await
+        self.shared.lookup.find(text).await
     }
 
     /// A key that was found before, as it is now, without waiting. `None`: ask [`again`](Self::again).
     pub(in crate::auth) fn known_again(&self, key: &ApiKey) -> Option<Result<Arc<ApiKey>>> {
-        self.0.lookup.known_again(key)
+        self.shared.lookup.known_again(key)
     }
 
     /// A key that was found before, as it is now: not a use of it.
@@ -95,7 +105,7 @@ impl ApiKeys {
     /// # Errors
     /// As [`find`](Self::find).
     pub(in crate::auth) async fn again(&self, key: &ApiKey) -> Result<Arc<ApiKey>> {
-        self.0.lookup.again(key).await
+        self.shared.lookup.again(key).await
     }
 
     /// Counts one use: in memory, without waiting.
@@ -108,17 +118,17 @@ impl ApiKeys {
     /// # Errors
     /// What the database says; what could not be written is kept.
     pub async fn flush(&self) -> Result<(), DbErr> {
-        self.0.ledger.flush(&self.0.db).await
+        self.shared.ledger.flush(&self.db).await
     }
 
     /// Writes uses every second, until `stop`: a task of the server.
     pub(crate) async fn keep_written(self, stop: CancellationToken) {
-        self.0.ledger.keep_written(&self.0.db, stop).await;
+        self.shared.ledger.keep_written(&self.db, stop).await;
     }
 
     /// Writes the last uses, trying again while the database is away. How many are lost when `patience` is over.
     pub async fn finish(&self, patience: Duration) -> u64 {
-        self.0.ledger.finish(&self.0.db, patience).await
+        self.shared.ledger.finish(&self.db, patience).await
     }
 }
 

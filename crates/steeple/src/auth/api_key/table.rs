@@ -37,6 +37,11 @@ impl KeyType {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Service, Self::Cli, Self::Webhook, Self::Internal, Self::Development];
 
+    /// The type that is called so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
     /// `service`, `cli`, `webhook`, `internal` or `development`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -140,6 +140,15 @@ impl Users {
         Ok(user::Entity::find_by_id(id).one(&self.db).await?)
     }
 
+    /// The same, whom nobody else changes until the transaction ends: `users.on(&tx).locked(id)`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn locked(&self, id: i64) -> Result<Option<user::Model>> {
+        let Ok(id) = i32::try_from(id) else { return Ok(None) };
+        Ok(user::Entity::find_by_id(id).lock_exclusive().one(&self.db).await?)
+    }
+
     /// What those of these users are called that there are, active or not.
     ///
     /// # Errors

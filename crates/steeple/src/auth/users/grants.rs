@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::{OnConflict, Query, SelectStatement},
 };
 
-use super::{Users, names};
+use super::{Users, identity, names};
 use crate::{
     auth::tables::{content_type, group, group_permission, permission, user_group, user_permission},
     error::{Error, Result},
@@ -73,6 +73,14 @@ impl Users {
     /// What the database says.
     pub async fn groups(&self) -> Result<Vec<group::Model>> {
         Ok(group::Entity::find().order_by_asc(group::Column::Name).all(&self.db).await?)
+    }
+
+    /// The group with this id, which nobody else changes until the transaction ends: `users.on(&tx).locked_group(id)`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn locked_group(&self, id: i32) -> Result<Option<group::Model>> {
+        Ok(group::Entity::find_by_id(id).lock_exclusive().one(&self.db).await?)
     }
 
     /// The groups of a user, by name.
@@ -135,6 +143,16 @@ impl Users {
             .column(user_permission::Column::PermissionId)
             .filter(user_permission::Column::UserId.eq(id));
         self.named(given.into_query()).await
+    }
+
+    /// All that a user was given, themselves and by their groups, by full name: also of one who is not active, and may do
+    /// none of it.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn all_permissions_of(&self, id: i64) -> Result<BTreeSet<String>> {
+        let Ok(id) = i32::try_from(id) else { return Ok(BTreeSet::new()) };
+        identity::permissions(&self.db, id).await
     }
 
     /// What the users of a group are given by it, by full name.

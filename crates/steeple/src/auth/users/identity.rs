@@ -1,5 +1,7 @@
 //! One user as the access rules see them: the row, and all permissions by one statement.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
     ColumnTrait as _, Condition, EntityTrait as _, JoinType, QueryFilter as _, QuerySelect as _, QueryTrait as _,
     RelationTrait as _,
@@ -20,7 +22,20 @@ pub(super) async fn load(db: &Db, id: i64) -> Result<Option<User>> {
     let Ok(id) = i32::try_from(id) else { return Ok(None) };
     let row = user::Entity::find_by_id(id).filter(user::Column::IsActive.eq(true)).one(db).await?;
     let Some(row) = row else { return Ok(None) };
+    Ok(Some(User {
+        permissions: permissions(db, id).await?,
+        id: row.id.into(),
+        username: row.username,
+        email: row.email,
+        first_name: row.first_name,
+        last_name: row.last_name,
+        is_staff: row.is_staff,
+        is_superuser: row.is_superuser,
+    }))
+}
 
+/// All that this user was given, themselves or through a group, by full name.
+pub(super) async fn permissions(db: &Db, id: i32) -> Result<BTreeSet<String>> {
     let own = user_permission::Entity::find()
         .select_only()
         .column(user_permission::Column::PermissionId)
@@ -49,14 +64,5 @@ pub(super) async fn load(db: &Db, id: i64) -> Result<Option<User>> {
         .into_tuple()
         .all(db)
         .await?;
-    Ok(Some(User {
-        id: row.id.into(),
-        username: row.username,
-        email: row.email,
-        first_name: row.first_name,
-        last_name: row.last_name,
-        is_staff: row.is_staff,
-        is_superuser: row.is_superuser,
-        permissions: permissions.into_iter().map(|(app, codename)| format!("{app}.{codename}")).collect(),
-    }))
+    Ok(permissions.into_iter().map(|(app, codename)| format!("{app}.{codename}")).collect())
 }

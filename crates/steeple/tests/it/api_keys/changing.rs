@@ -48,6 +48,26 @@ on_every_database! {
         assert!(!error.for_log().contains(&whole.expose()[13..]));
     }
 
+    async fn a_change_within_a_transaction_shares_its_fate(database: Database) {
+        let db = furnished(&database).await;
+        let keys = lasting(&db);
+        let NewKey { row, text } = made(&keys, "one").await;
+        keys.find(text.expose()).await.unwrap();
+        let undone = db.transaction(async |tx| {
+            let keys = keys.on(&tx);
+            keys.revoke(row.id).await?;
+            made(&keys, "two").await;
+            Err::<(), _>(Error::aborted("no"))
+        });
+        assert_eq!(undone.await.unwrap_err().code(), Code::Aborted);
+        keys.find(text.expose()).await.unwrap();
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM steeple_api_key").await, 1);
+        let done = db.transaction(async |tx| keys.on(&tx).revoke(row.id).await);
+        done.await.unwrap();
+        assert!(keys.known(text.expose()).is_none(), "its entry is empty");
+        assert!(refused(keys.find(text.expose()).await).contains("it was revoked at"));
+    }
+
     async fn a_revoked_key_is_refused_at_once_and_for_ever(database: Database) {
         let db = furnished(&database).await;
         let keys = lasting(&db);

@@ -80,6 +80,8 @@ on_every_database! {
             let found = rows.list(&db, &query).await.expect("lists");
             assert_eq!(symbols(&found), expected, "{field} {op:?} {value}");
             assert_eq!(rows.count(&db, &query).await.expect("counts"), expected.len() as u64, "{field} {op:?} {value}");
+            let up_to_two = rows.count_up_to(&db, &query, 2).await.expect("counts");
+            assert_eq!(up_to_two, expected.len().min(2) as u64, "{field} {op:?} {value}");
         }
         for (query, problem) in [
             (Query::default().filter("nosuch", Op::Eq, 1), "nosuch: no such field"),

@@ -189,3 +189,29 @@ async fn the_configuration_shows_no_secret() {
     let info = json(&house, "config/server-info/").await;
     assert_eq!(info["interceptors"][0]["name"], "record");
 }
+
+#[tokio::test]
+async fn the_root_says_which_paths_there_are() {
+    let house = house().await;
+    let address = house.running.http.unwrap();
+    for path in ["/cfg/grpc/", "/cfg/grpc"] {
+        let index = send(address, "GET", path, &house.staff, "").await;
+        assert_eq!(index.status, 200, "{index:?}");
+        let index = index.json();
+        assert_eq!((&index["version"], &index["document"]), (&"0.0.0".into(), &"/cfg/grpc/openapi.json".into()));
+        let paths = index["paths"].as_array().unwrap();
+        let document = json(&house, "openapi.json").await;
+        let described = document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len());
+        assert_eq!(paths.len(), described.sum::<usize>());
+        assert!(paths.iter().any(|one| one["path"] == "/cfg/grpc/api-keys/" && one["method"] == "POST"), "{index}");
+        send(address, "GET", path, "", "").await.problem(401);
+        send(address, "POST", path, &house.staff, "").await.problem(405);
+    }
+    assert_eq!(
+        json(&house, "openapi.json").await["paths"]["/"]["get"]["responses"]["200"]["content"]
+            .as_object()
+            .unwrap()
+            .len(),
+        1
+    );
+}

@@ -83,6 +83,11 @@ async fn a_command_reaches_its_client_and_the_ack_comes_back() {
     let rows = format!("/cfg/grpc/monitor/requests/?request_id={id}");
     let row = async || send(address, "GET", &rows, &token, "").await.json()["results"][0].clone();
     until("the call is on record", async || row().await["username"] == "staff").await;
+    assert_eq!(row().await["client_ip"], "127.0.0.1");
+    let filter = steeple::audit::Filter { kind: Some("steeple.method".to_owned()), ..Default::default() };
+    let entry = steeple::audit::list(fleet.house.running.db(), &filter, 1).await.unwrap().remove(0);
+    assert_eq!((&*entry.username, &*entry.object_id), ("staff", "fleet.v1.Fleet/ExecuteCommandSync"));
+    assert!(entry.changes.contains(id) && entry.changes.contains(r#""client":[null,"ada"]"#), "{}", entry.changes);
 
     let queued = post(json!({ "command": { "halt": "now" }, "wait": false })).await.json();
     assert_eq!((&queued["success"], &queued["method"]), (&true.into(), &"SendCommandToClient".into()));

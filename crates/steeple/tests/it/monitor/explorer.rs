@@ -44,6 +44,26 @@ async fn a_call_goes_through_every_room_and_is_on_record() {
     assert_eq!((&logs["count"], &logs["results"][0]["request_id"]), (&1.into(), &failed["request_id"]));
 }
 
+/// A call that is tried has the address of whoever asks, whatever its metadata claim, and they are known for it.
+#[tokio::test]
+async fn who_asks_for_a_call_is_known() {
+    let house = configured(|config| config.server.trusted_proxies = vec!["127.0.0.0/8".to_owned()]).await;
+    let staff = user(&house, "second", true, false).await;
+    let token = format!("{}x-forwarded-for: 203.0.113.7\r\n", token(&house, staff).await);
+    let body = json!({
+        "service": "trial.v1.Trial", "method": "Unary", "metadata": { "x-forwarded-for": "198.51.100.1", "secret": "s3cret" },
+    });
+    let answer = call(&house, &token, body).await.json();
+    let rows = house.rows(1, |row| row.status != "pending").await;
+    assert_eq!(rows[0].client_ip.as_deref(), Some("203.0.113.7"));
+    call(&house, &token, json!({ "service": "no.Such", "method": "Unary" })).await.problem(400);
+    let entries = steeple::audit::list(house.running.db(), &steeple::audit::Filter::default(), 10).await.unwrap();
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!((&*entry.action, &*entry.username, &*entry.object_type), ("call", "second", "steeple.method"));
+    assert_eq!(entry.object_id, "trial.v1.Trial/Unary");
+    assert!(entry.changes.contains(answer["request_id"].as_str().unwrap()) && !entry.changes.contains("s3cret"));
+}
+
 #[tokio::test]
 async fn what_cannot_be_called_is_refused() {
     let house = house().await;

@@ -211,3 +211,19 @@ async fn what_cannot_be_a_key_is_refused() {
     }
     assert_eq!(keep.get(ROOT, "api-keys/").await["count"], 0);
 }
+
+#[tokio::test]
+async fn no_key_is_made_or_changed_without_its_entry_in_the_audit_log() {
+    use sea_orm::ConnectionTrait as _;
+
+    let keep = keep().await;
+    let key = keep.post(ANN, "api-keys/", json!({ "name": "mine" })).await.json();
+    keep.house.running.db().execute_unprepared("DROP TABLE steeple_audit_log").await.unwrap();
+    keep.post(ANN, "api-keys/", json!({ "name": "another" })).await.problem(500);
+    for change in ["revoke", "rotate"] {
+        keep.post(ANN, &format!("api-keys/{}/{change}/", key["id"]), json!({})).await.problem(500);
+    }
+    let all = keep.get(ANN, "api-keys/").await;
+    assert_eq!((&all["count"], &all["results"][0]["is_valid"]), (&1.into(), &true.into()), "{all}");
+    assert_eq!(keep.call(key["key"].as_str().unwrap()).await, steeple::Code::Ok);
+}

@@ -21,7 +21,7 @@ pub struct Model {
     pub unit_price_usd: Fixed<2>,
     /// Quantity times price.
     pub total_usd: Fixed<2>,
-    #[sea_orm(belongs_to, from = "order_id", to = "id")]
+    #[sea_orm(belongs_to, from = "order_id", to = "id", on_delete = "Cascade")]
     pub order: BelongsTo<super::order::Entity>,
     #[sea_orm(belongs_to, from = "product_id", to = "id")]
     pub product: BelongsTo<product::Entity>,

@@ -14,7 +14,7 @@ pub struct Model {
     pub user_id: i32,
     #[sea_orm(column_type = "String(StringLen::N(1000))")]
     pub bio: String,
-    #[sea_orm(belongs_to, from = "user_id", to = "id")]
+    #[sea_orm(belongs_to, from = "user_id", to = "id", on_delete = "Cascade")]
     pub user: BelongsTo<user::Entity>,
 }
 
