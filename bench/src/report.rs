@@ -1,7 +1,7 @@
 //! What a run found, as Markdown or JSON, with everything that is needed to run it again.
 //!
 //! In Markdown each suite's section says by itself how it came about, so that a file of results can keep sections of
-//! different runs beside each other: [`Report::into_results`] replaces those that were measured anew, and no other.
+//! different runs beside each other: [`Report::added_to`] replaces those that were measured anew, and no other.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -46,7 +46,7 @@ impl Report {
     }
 
     /// The results so far with those of this run: a section of the same title makes way, in its place.
-    pub fn into_results(&self, kept: &str) -> String {
+    pub fn added_to(&self, kept: &str) -> String {
         let mut sections: Vec<String> = kept.split(SECTION).skip(1).map(str::to_owned).collect();
         for findings in &self.findings {
             let section = self.section(findings);
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn results_keep_what_was_not_measured_anew() {
         let first = report(&["Echo", "Coins"]).to_string().replace("note of Echo", "an old note");
-        let second = report(&["Echo", "Idle"]).into_results(&first);
+        let second = report(&["Echo", "Idle"]).added_to(&first);
         let titles: Vec<_> = second.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         assert_eq!(titles, ["Echo", "Coins", "Idle"]);
         assert!(second.contains("note of Echo") && !second.contains("an old note"), "{second}");
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn results_written_again_do_not_change() {
         let report = report(&["Echo", "Coins"]);
-        assert_eq!(report.into_results(""), report.to_string());
-        assert_eq!(report.into_results(&report.to_string()), report.to_string());
+        assert_eq!(report.added_to(""), report.to_string());
+        assert_eq!(report.added_to(&report.to_string()), report.to_string());
     }
 }

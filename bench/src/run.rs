@@ -121,7 +121,7 @@ pub async fn run(options: Options) -> Outcome<ExitCode> {
     writeln!(io::stdout(), "{out}")?;
     if options.write {
         let results = concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md");
-        fs::write(results, report.into_results(&fs::read_to_string(results)?))?;
+        fs::write(results, report.added_to(&fs::read_to_string(results)?))?;
     }
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -39,13 +39,12 @@ pub(crate) fn known(pool: &DescriptorPool, service: &str) -> Vec<(String, Value)
     let alternatives =
         command.oneofs().filter(|one| !one.is_synthetic()).flat_map(|one| one.fields().collect::<Vec<_>>());
     let named = alternatives.filter_map(|field| {
-        let value = match field.kind() {
-            Kind::Message(inner) => shown(&example::example(inner)).ok()?,
-            _ => {
-                let mut with = DynamicMessage::new(command.clone());
-                with.set_field(&field, field.default_value());
-                shown(&with).ok()?.get(field.name())?.clone()
-            }
+        let value = if let Kind::Message(inner) = field.kind() {
+            shown(&example::example(inner)).ok()?
+        } else {
+            let mut with = DynamicMessage::new(command.clone());
+            with.set_field(&field, field.default_value());
+            shown(&with).ok()?.get(field.name())?.clone()
         };
         Some((field.name().to_owned(), Value::Object(Map::from_iter([(field.name().to_owned(), value)]))))
     });

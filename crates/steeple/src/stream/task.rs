@@ -178,10 +178,8 @@ async fn end<H: Handlers>(session: &Session<H>, back: Option<Arc<tokio::sync::No
     let status = if back.is_some() { Status::Reconnecting } else { Status::Disconnected };
     let (waiting, sent) = (session.commands_waiting(), session.commands_sent());
     let received = session.messages_received();
-    let mut detail = format!("{received} messages received, {sent} commands sent, {waiting} left");
-    if unhandled > 0 {
-        detail.push_str(&format!(", {unhandled} messages not handled"));
-    }
+    let unhandled = if unhandled > 0 { format!(", {unhandled} messages not handled") } else { String::new() };
+    let detail = format!("{received} messages received, {sent} commands sent, {waiting} left{unhandled}");
     session.happened(EventKind::Disconnected, Some(cause), Some(detail));
     session.expired(session.0.line.expired());
     core.hubs.ledger.row(session.row(status));
