@@ -113,7 +113,7 @@ async fn write(
             break;
         }
         let next = log.clone().before(last).limit(PART.min(left));
-        rows = match monitor.ask(move |db| async move { next.all(&db).await }).await {
+        rows = match monitor.ask_on(move |db| async move { next.all(&db).await }).await {
             Ok(rows) => rows,
             // The answer has begun: it breaks off, and its reader sees that.
             Err(error) => {

@@ -106,6 +106,18 @@ impl Monitor {
         in_turn(&self.questions, TURN, question(self.inside.db.clone())).await
     }
 
+    /// The same, for the next part of an answer that has begun: it waits for as long as its reader would.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_on<T, W>(&self, question: impl FnOnce(Db) -> W) -> Result<T>
+    where
+        W: Future<Output = Result<T, DbErr>> + Send + 'static,
+        T: Send + 'static,
+    {
+        in_turn(&self.questions, STALLED, question(self.inside.db.clone())).await
+    }
+
     /// What the site's descriptors describe.
     ///
     /// # Errors

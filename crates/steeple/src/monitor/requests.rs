@@ -48,8 +48,8 @@ macro_rules! filters {
             parameter(
                 "method",
                 Kind::Text,
-                "Only calls to methods of this name. Without a service, where not exactly one that is served has such a \
-                 method, only of the last 24 hours unless a time is given."
+                "Only calls to methods of this name. Without a service: of the one that is served and has such a method; \
+                 where not exactly one has, of any, but only of the last 24 hours unless a time is given."
             ),
             parameter("status", Kind::Choice(&STATUSES, None), "Only calls with this status."),
             parameter("code", Kind::Choice(&CODES, None), "Only calls that ended with this code."),

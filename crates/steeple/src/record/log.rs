@@ -63,6 +63,8 @@ pub type RequestLogRow = Model;
 
 /// By how many microseconds a clock may have been set back between a call's begin and the writing of its row.
 const CLOCK_STEP: i64 = 60_000_000;
+/// By how many microseconds the clock of a caller who makes such ids as well may be ahead.
+const FOREIGN_CLOCK: i64 = 3_600_000_000;
 /// Microseconds within which a call's row is written, unless the database was away.
 const NEARLY_ALWAYS: i64 = 10_000_000;
 
@@ -203,7 +205,8 @@ impl RequestLog {
         self.once_ended(Column::ApiKeyId.eq(id))
     }
 
-    /// Calls with this request id; callers may repeat theirs.
+    /// Calls with this request id; callers may repeat theirs. One that is a UUID of version 7 names its moment, and is
+    /// looked for from an hour before on.
     pub fn by_request_id(mut self, id: &str) -> Self {
         self.request_id = Some(id.to_owned());
         self
@@ -242,7 +245,8 @@ impl RequestLog {
     pub fn bounded(mut self) -> Self {
         let method_alone = self.method.is_some() && self.service.is_none();
         if (self.unindexed || method_alone) && self.since.is_none() && self.request_id.is_none() {
-            let until = self.until.unwrap_or_else(clock::now);
+            let now = clock::now();
+            let until = self.until.map_or(now, |until| Ord::min(until, now));
             self.looks_back = Some(Self::BOUNDED_HOURS);
             return self.since(until - TimeDelta::hours(Self::BOUNDED_HOURS.into()));
         }
@@ -264,7 +268,8 @@ impl RequestLog {
         self
     }
 
-    /// The rows, newest first.
+    /// The rows, newest first. Of a request id that is a UUID of version 7 those of the moment that it names; later ones,
+    /// by a caller who repeats it, when there are none.
     ///
     /// # Errors
     /// The database's.
@@ -339,13 +344,13 @@ impl RequestLog {
             condition = condition.add(Column::RequestId.eq(id.as_str()));
             condition = match (begun(id), backend) {
                 // The row is written after its call began, and ids are moments of writing.
-                (Some(micros), DbBackend::Sqlite) => condition.add(Column::Id.gte(micros - CLOCK_STEP)),
+                (Some(micros), DbBackend::Sqlite) => condition.add(Column::Id.gte(micros - FOREIGN_CLOCK)),
                 (Some(micros), DbBackend::Postgres) => {
-                    condition.add(Column::CreatedAt.gte(moment(micros - CLOCK_STEP)))
+                    condition.add(Column::CreatedAt.gte(moment(micros - FOREIGN_CLOCK)))
                 }
-                // Only ids that others made have an index: those made here say when, and would cost every call.
-                (None, DbBackend::Sqlite | DbBackend::Postgres) => {
-                    condition.add(Expr::cust("substr(request_id, 15, 1) <> '7'"))
+                // Ids that look as if they were made here have no index: they say when, and would cost every call.
+                (None, DbBackend::Sqlite | DbBackend::Postgres) if is_indexed(id) => {
+                    condition.add(Expr::cust("(length(request_id) <> 36 OR substr(request_id, 15, 1) <> '7')"))
                 }
                 _ => condition,
             };
@@ -396,6 +401,11 @@ impl RequestLog {
     pub async fn get_statistics(db: &Db, hours: u32) -> Result<stats::Statistics> {
         stats::Question::last(hours)?.statistics(db).await
     }
+}
+
+/// Whether the index has an id, see its migration.
+fn is_indexed(request_id: &str) -> bool {
+    request_id.chars().count() != 36 || request_id.chars().nth(14) != Some('7')
 }
 
 fn moment(micros: i64) -> clock::Time {

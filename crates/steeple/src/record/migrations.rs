@@ -106,7 +106,7 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                     || printf('.%06d', (created_us + duration_us) % 1000000) AS completed_at
                 FROM steeple_request_call",
             "CREATE INDEX steeple_request_call_request_id ON steeple_request_call (request_id) \
-             WHERE substr(request_id, 15, 1) <> '7'",
+             WHERE (length(request_id) <> 36 OR substr(request_id, 15, 1) <> '7')",
             "CREATE INDEX steeple_request_call_method ON steeple_request_call (method_key)",
             // Word for word what the view calls `status`, with the collation that SQLite gives to a column of a view when
             // it looks through it: no question to the view would find the index otherwise.
@@ -145,7 +145,7 @@ fn request_log(backend: DbBackend) -> Option<&'static [&'static str]> {
                 completed_at timestamp with time zone NULL
             )"#,
             "CREATE INDEX steeple_request_log_request_id ON steeple_request_log (request_id) \
-             WHERE substr(request_id, 15, 1) <> '7'",
+             WHERE (length(request_id) <> 36 OR substr(request_id, 15, 1) <> '7')",
             "CREATE INDEX steeple_request_log_method ON steeple_request_log (method_key, id)",
             "CREATE INDEX steeple_request_log_status ON steeple_request_log (status, id) \
              INCLUDE (grpc_status_code, created_at) WHERE status <> 'success'",

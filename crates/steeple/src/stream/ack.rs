@@ -80,6 +80,9 @@ impl<A> Acks<A> {
         if inner.awaited.len() >= self.limit {
             return Err(Refused::Many);
         }
+        // Tried again: whichever ack comes is for who waits now.
+        let hash = inner.hash(id);
+        inner.given_up.retain(|(known, _)| *known != hash);
         inner.awaited.insert(id.clone(), sender);
         drop(inner);
         Ok(Waiting { acks: self.clone(), id: id.clone(), receiver, settled: false })

@@ -197,11 +197,12 @@ impl Hubs {
         self.tasks.len()
     }
 
-    /// Takes a place for a session of this caller. One that replaces another of the same client gets it in any case:
-    /// the place of the other is on its way back.
+    /// Takes a place for a session of this caller. One that replaces another of the same client may go beyond the limit:
+    /// the place of the other is on its way back, unless its client does not read, so there is a limit to that as well.
     pub(super) fn enter(self: &Arc<Self>, cx: &Context, replaces: bool) -> Result<Place> {
         let who = Who::of(cx);
-        let many = |limit: usize, taken: usize| limit > 0 && taken >= limit && !replaces;
+        let most = |limit: usize| if replaces { limit.saturating_mul(2) } else { limit };
+        let many = |limit: usize, taken: usize| limit > 0 && taken >= most(limit);
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if many(self.config.max_sessions, places.all) {
             let most = self.config.max_sessions;

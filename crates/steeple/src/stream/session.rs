@@ -233,10 +233,11 @@ impl<H: Handlers> Session<H> {
 
     /// Takes a label away; tells whether it was there.
     pub fn leave(&self, label: &str) -> bool {
+        let mut notes = self.notes();
         if let Some(registration) = self.registration() {
             registration.leave(label);
         }
-        self.notes().labels.remove(label)
+        notes.labels.remove(label)
     }
 
     /// Whether it has this label.

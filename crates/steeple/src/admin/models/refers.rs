@@ -26,6 +26,8 @@ use crate::{
 const NAMED: usize = 3;
 /// Rows of a model whose own references are looked at.
 const FOLLOWED: u64 = 1000;
+/// Rows of all models that are looked at; a row that takes more with it is not deleted here.
+const MOST_FOLLOWED: usize = 10_000;
 
 /// What becomes of rows when what they refer to goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,17 +74,17 @@ struct Going<'s> {
 /// What refers to a row, model by model, and to what goes with it.
 ///
 /// # Errors
-/// The database's.
+/// FAILED_PRECONDITION for more than can be looked at; the database's.
 pub(in crate::admin) async fn refers(asked: &Asked, db: &Db, subject: &Subject, row: &Row) -> Result<Vec<Refers>> {
     let mut all = Vec::new();
-    let mut found = BTreeSet::new();
+    // Each row is followed once, also where rows refer to rows of their own table, or two ways lead to one.
+    let mut seen = BTreeSet::from([(subject.model().table, subject.key_of(row))]);
     let mut going = vec![Going { subject, rows: vec![row.clone()], more: false }];
     while let Some(gone) = going.pop() {
         for there in asked.admin().models.all() {
             for field in &there.model().fields {
                 let Some((table, column)) = &field.references else { continue };
-                // Each reference is followed once, also where rows refer to rows of their own table.
-                if table != gone.subject.model().table || found.contains(&(there.model().table, field.name)) {
+                if table != gone.subject.model().table {
                     continue;
                 }
                 let values = gone.rows.iter().filter_map(|row| row.get(column));
@@ -97,11 +99,21 @@ pub(in crate::admin) async fn refers(asked: &Asked, db: &Db, subject: &Subject, 
                 if count == 0 && !(gone.more && lacks.is_some()) {
                     continue;
                 }
-                found.insert((there.model().table, field.name));
-                let rows = match fate {
+                let mut rows = match fate {
                     Fate::Go => there.rows.list(db, &query.limit(FOLLOWED)).await?,
                     _ => there.rows.list(db, &query.limit(NAMED as u64 + 1)).await?,
                 };
+                if fate == Fate::Go {
+                    rows.retain(|row| seen.insert((there.model().table, there.key_of(row))));
+                    // All of them are told of already.
+                    if rows.is_empty() && count > 0 && count <= FOLLOWED {
+                        continue;
+                    }
+                }
+                if seen.len() > MOST_FOLLOWED {
+                    let many = "more rows than can be looked at would be deleted with it: delete some of those first";
+                    return Err(Error::failed_precondition(many));
+                }
                 all.push(Refers {
                     text: text(asked, there, count, &rows, fate),
                     href: href(asked, there, field, &values),

@@ -97,6 +97,8 @@ impl Tail {
         self.awaited = awaited;
         if again > 0 {
             self.given.extend(found);
+            // One that ended between the two questions is among these alone.
+            self.given.extend(rows.iter().map(|row| row.id));
             self.given = self.given.split_off(&last.saturating_sub(again));
         }
         self.newest = Some(last);

@@ -53,7 +53,8 @@ impl<H: Handlers> Session<H> {
     /// # Errors
     /// As [`Session::send`]; DEADLINE_EXCEEDED when no ack came in time (CLIENT_SILENT: it may have been done; NOT_READ: it was
     /// not), ABORTED (CLIENT_LEFT: it may have been done) when the client left meanwhile, RESOURCE_EXHAUSTED (TOO_MANY_COMMANDS) beyond
-    /// `max_commands_in_flight`, ALREADY_EXISTS for an id that is waited for, or was sent and is not acknowledged.
+    /// `max_commands_in_flight`, ALREADY_EXISTS for an id that is waited for, or was sent without
+    /// waiting and is not acknowledged. One whose deadline has passed may be tried again.
     pub async fn execute(&self, command: H::Command, deadline: Duration) -> Result<H::Ack> {
         self.begin(command)?.within(deadline).await
     }

@@ -4,6 +4,35 @@ use super::*;
 use crate::databases::on_every_database;
 
 on_every_database! {
+    async fn a_request_id_is_found_whoever_made_it(database: Database) {
+        let db = migrated(&database).await;
+        let recorder = start(&config(), &db);
+        make_calls(&recorder, 30, Code::Ok);
+        // Of a caller whose clock is ahead.
+        let ahead = std::time::SystemTime::now() + Duration::from_secs(30 * 60);
+        let ahead = ahead.duration_since(std::time::UNIX_EPOCH).unwrap();
+        let ahead = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, ahead.as_secs(), 0)).to_string();
+        let ids = ["mine-1", "abcdefghijklmn7", "0af7651916cd437dd8448eb211c80319", "x2345678901234723456789012345678901234", "123456789012347-90123456789012345678", &ahead];
+        for id in ids {
+            let given = http::HeaderValue::from_str(id).unwrap();
+            let call = Arc::new(Call::open(RequestId::of(Some(&given)), get_coin(), None, None));
+            let slot = recorder.open(&call);
+            close(&recorder, (call, slot), Code::Ok, None);
+        }
+        assert_eq!(recorder.finish(PATIENCE).await.lost, 0);
+        let made = RequestLog::recent(1).by_method("GetCoin").limit(100).all(&db).await.unwrap();
+        let made = made.last().unwrap().request_id.clone();
+        assert_eq!(uuid::Uuid::parse_str(&made).unwrap().get_version_num(), 7);
+        for id in ids.into_iter().chain([made.as_str()]) {
+            let question = || RequestLog::all_time().by_request_id(id);
+            assert_eq!(question().all(&db).await.unwrap().len(), 1, "{id}");
+            assert_eq!(question().count(&db).await.unwrap(), 1, "{id}");
+            let page = question().page(&db, 1, 10).await.unwrap();
+            assert_eq!((page.rows.len(), page.count), (1, 1), "{id}");
+        }
+        assert!(RequestLog::all_time().by_request_id("nobody's").all(&db).await.unwrap().is_empty());
+    }
+
     async fn filters_find_what_they_name(database: Database) {
         let db = migrated(&database).await;
         let recorder = start(&config(), &db);
