@@ -251,8 +251,9 @@ impl Fleet {
 
 /// A client.
 pub struct Boat {
-    say: Option<mpsc::Sender<Say>>,
+    /// Dropped first: a client that is dropped has broken off, and not finished what it says.
     pub tell: tonic::Streaming<Tell>,
+    say: Option<mpsc::Sender<Say>>,
     pub heartbeat: String,
 }
 
