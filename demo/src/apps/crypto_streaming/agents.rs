@@ -1,7 +1,7 @@
 //! What the site does with its wallet agents: who may be one, what becomes of their messages, and what is noted of them.
 //!
 //! A name belongs to whoever used it first: an agent is a row with an owner. The names of users are theirs from the start,
-//! because an agent moves money in the wallets of its name. Nobody but a superuser has more than [`MOST_NAMES`].
+//! because an agent moves money in the wallets of its name. Nobody but a superuser has more than `MOST_NAMES`.
 
 use std::{
     sync::{Mutex, OnceLock, PoisonError},

@@ -9,9 +9,8 @@ on_every_database! {
         let recorder = start(&config(), &db);
         make_calls(&recorder, 30, Code::Ok);
         // Of a caller whose clock is ahead.
-        let ahead = std::time::SystemTime::now() + Duration::from_secs(30 * 60);
-        let ahead = ahead.duration_since(std::time::UNIX_EPOCH).unwrap();
-        let ahead = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, ahead.as_secs(), 0)).to_string();
+        let ahead = (steeple::clock::now() + chrono::TimeDelta::minutes(30)).timestamp() as u64;
+        let ahead = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, ahead, 0)).to_string();
         let ids = ["mine-1", "abcdefghijklmn7", "0af7651916cd437dd8448eb211c80319", "x2345678901234723456789012345678901234", "123456789012347-90123456789012345678", &ahead];
         for id in ids {
             let given = http::HeaderValue::from_str(id).unwrap();
