@@ -80,7 +80,7 @@ async fn on(bench: &Bench, database: &Database) -> Outcome<Findings> {
     file(bench, database, calls, &mut criteria).await?;
     let notes = vec![format!(
         "{calls} calls over {HOURS} hours, 20 methods, three codes, {} users. The file is asked of a server over HTTP; its \
-         memory is what the server holds more at its highest, looked at every 10,000 rows, than after one of half the length.",
+         memory is what the server holds more at its highest, looked at every 10,000 rows, than before.",
         fill::USERS
     )];
     Ok(Findings { title: format!("Operating on {}", database.kind), sides: Vec::new(), criteria, notes })
@@ -161,24 +161,27 @@ async fn file(bench: &Bench, database: &Database, calls: i64, criteria: &mut Vec
     let token = bench.caller(database)?.token;
     let server = Server::start("operated", command, http, bench.folder.path())?;
     let wanted = FILE.min(calls.unsigned_abs() / 2);
-    // A first one that is long enough to fill the page caches of SQLite's connections, which are bounded and kept.
-    download((http, &token), wanted / 2, || Ok(())).await?;
-    let before = server.usage()?.anonymous;
-    let mut most = before;
-    let began = Instant::now();
-    let rows = download((http, &token), wanted, || {
-        most = most.max(server.usage()?.anonymous);
-        Ok(())
-    })
-    .await?;
-    let took = began.elapsed();
-    server.stop().await?;
-    criteria.push(Criterion::equal("rows of the file", rows, wanted));
-    if !bench.smoke {
-        let more = mebibytes(most - before);
-        criteria.push(Criterion::at_most("memory for the file, MiB", Spread::of([more]), LIMIT_MIB));
-        say(&format!("a file of {rows} rows in {:.1} s", took.as_secs_f64()));
+    // A first, short one: what any export needs is there before it is measured.
+    download((http, &token), 1000, || Ok(())).await?;
+    // The second one finds SQLite's page caches full: they are bounded, and kept.
+    for which in ["the file", "a second file"] {
+        let before = server.usage()?.anonymous;
+        let mut most = before;
+        let began = Instant::now();
+        let rows = download((http, &token), wanted, || {
+            most = most.max(server.usage()?.anonymous);
+            Ok(())
+        })
+        .await?;
+        let took = began.elapsed();
+        criteria.push(Criterion::equal(format!("rows of {which}"), rows, wanted));
+        if !bench.smoke {
+            let more = Spread::of([mebibytes(most - before)]);
+            criteria.push(Criterion::at_most(format!("memory for {which}, MiB"), more, LIMIT_MIB));
+            say(&format!("{which} of {rows} rows in {:.1} s", took.as_secs_f64()));
+        }
     }
+    server.stop().await?;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub(crate) use chain::{BoxFuture, Entry, Link};
 pub use chain::{Interceptor, Next, Request, Response};
 pub use config::Config;
 pub(crate) use forwarded::Proxies;
-pub(crate) use pipeline::{AskedFrom, MadeBy, Pipeline, Shared};
+pub(crate) use pipeline::{Asker, Pipeline, Shared};
 use tonic::{Status, metadata::MetadataMap};
 
 use crate::{Context, error::Error};

@@ -35,15 +35,15 @@ use crate::{
     record::{Call, RequestId, recorder::Recorder, shortened},
 };
 
-/// Who makes a call that one of the server's own doors makes, in the extensions of its request, where nothing comes from
-/// the wire. It takes the place of a credential, and is held to the rules like the owner of one.
-#[derive(Debug, Clone)]
-pub(crate) struct MadeBy(pub Principal);
-
-/// Who asked for a call that one of the server's own doors makes: the address is the client's, and no header of the call
-/// changes it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AskedFrom(pub SocketAddr);
+/// Who asked for a call that one of the server's own doors makes, in the extensions of its request, where nothing comes
+/// from the wire.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asker {
+    /// Takes the place of a credential, and is held to the rules like the owner of one.
+    pub caller: Option<Principal>,
+    /// The client's address, which no header of the call changes.
+    pub from: Option<SocketAddr>,
+}
 
 /// What all calls of a server share.
 pub(crate) struct Shared {
@@ -152,15 +152,13 @@ async fn answer(
     // The context, and the call's record in it.
     let serves = entry.handler.is_some() || !Arc::ptr_eq(&entry, &shared.unknown);
     let metadata = take_metadata(&mut http, &entry);
-    let made_by = http.extensions_mut().remove::<MadeBy>();
+    let Asker { caller, from } = http.extensions_mut().remove().unwrap_or_default();
     let given = metadata.get("x-request-id");
     let echo = given.cloned();
-    let peer = if let Some(AskedFrom(client)) = http.extensions_mut().remove() {
-        Some(client)
-    } else {
+    let peer = from.or_else(|| {
         let peer = http.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
         peer.map(|peer| shared.proxies.client(peer, &metadata))
-    };
+    });
     let user_agent = metadata.get(header::USER_AGENT).cloned();
     let call = Call::open_at(arrived, RequestId::of(given), entry.method.clone(), peer, user_agent);
     let deadline = timeout::deadline(&metadata, arrived, &shared.config);
@@ -196,7 +194,7 @@ async fn answer(
         admit(in_flight.saturating_sub(shared.lent.settled.load(Relaxed)), &shared.config)
     });
     let admitted = match admitted {
-        Ok(()) if serves => identify(&shared, &entry, &cx, made_by, &mut bounds).await,
+        Ok(()) if serves => identify(&shared, &entry, &cx, caller, &mut bounds).await,
         other => other,
     };
     let result = match admitted {
@@ -228,15 +226,14 @@ async fn identify(
     shared: &Shared,
     entry: &Entry,
     cx: &Context,
-    made_by: Option<MadeBy>,
+    caller: Option<Principal>,
     bounds: &mut Bounds,
 ) -> Result<()> {
     let authenticator = &shared.authenticator;
-    let principal = match (made_by, authenticator.at_once(cx.headers())) {
-        (Some(MadeBy(principal)), _) => principal,
-        (None, Some(known)) => known?,
+    let principal = match caller.map(Ok).or_else(|| authenticator.at_once(cx.headers())) {
+        Some(known) => known?,
         // Rare: what the caches do not know costs a query, and the call an allocation.
-        (None, None) => Bounded::new(Box::pin(authenticator.authenticate(cx.headers())), bounds).await?,
+        None => Bounded::new(Box::pin(authenticator.authenticate(cx.headers())), bounds).await?,
     };
     let authorized = principal.allows(&entry.method, &entry.access).and_then(|()| entry.access.check(&principal));
     cx.identified(principal);

@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     db::Db,
     error::Result,
-    interceptor::{AskedFrom, MadeBy, Shared},
+    interceptor::{Asker, Shared},
     node::Node,
     record::{metrics::Metrics, recorder::Recorder},
     stream::Hubs,
@@ -94,12 +94,8 @@ impl Inside {
         from: Option<IpAddr>,
         caller: Option<Principal>,
     ) -> http::Response<Body> {
-        if let Some(address) = from {
-            request.extensions_mut().insert(AskedFrom(SocketAddr::new(address, 0)));
-        }
-        if let Some(caller) = caller {
-            request.extensions_mut().insert(MadeBy(caller));
-        }
+        let from = from.map(|address| SocketAddr::new(address, 0));
+        request.extensions_mut().insert(Asker { caller, from });
         match self.answering.clone().call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
