@@ -158,7 +158,7 @@ async fn apply(db: &Db, migration: &Migration) -> Result<bool, DbErr> {
 
 async fn run(db: &Db, migration: &Migration) -> Result<(), DbErr> {
     match db {
-        Db::Pool(pool) => migration.step.up(&SchemaManager::new(pool)).await,
+        Db::Pool(pool) => migration.step.up(&SchemaManager::new(pool.connection())).await,
         Db::Transaction(transaction) => migration.step.up(&SchemaManager::new(transaction.connection())).await,
     }
 }

@@ -14,13 +14,15 @@ mod connect;
 mod connect_error;
 mod connection;
 pub mod migrate;
+mod pooled;
 mod refusal;
 mod spelling;
 mod transaction;
+mod turns;
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, RuntimeErr};
 use sqlx::{MySqlPool, PgPool, SqlitePool};
 
 pub(crate) use self::refusal::{is_of_data, refuses_data};
@@ -28,6 +30,7 @@ pub use self::{
     address::{Address, redacted},
     config::Config,
     connect_error::ConnectError,
+    pooled::Pooled,
     transaction::Transaction,
 };
 
@@ -37,7 +40,7 @@ pub use self::{
 #[derive(Clone, Debug)]
 pub enum Db {
     /// Every statement takes a connection of the pool and gives it back.
-    Pool(DatabaseConnection),
+    Pool(Pooled),
     /// Every statement goes to the one connection of this transaction.
     Transaction(Arc<Transaction>),
 }
@@ -58,13 +61,10 @@ pub enum Pool<'a> {
 impl Db {
     /// The sqlx pool; `None` within a transaction, where going around it would not see what it wrote.
     pub fn pool(&self) -> Option<Pool<'_>> {
-        let Self::Pool(connection) = self else { return None };
-        Some(match connection.get_database_backend() {
-            DbBackend::Sqlite => Pool::Sqlite(connection.get_sqlite_connection_pool()),
-            DbBackend::Postgres => Pool::Postgres(connection.get_postgres_connection_pool()),
-            DbBackend::MySql => Pool::MySql(connection.get_mysql_connection_pool()),
-            _ => return None,
-        })
+        match self {
+            Self::Pool(pooled) => Some(pooled.pool()),
+            Self::Transaction(_) => None,
+        }
     }
 
     /// Which database this is. The same as [`get_database_backend`](sea_orm::ConnectionTrait::get_database_backend),

@@ -96,6 +96,7 @@ impl Db {
     async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         match self {
             Self::Pool(pool) => {
+                let pool = pool.connection();
                 let sqlite = pool.get_database_backend() == DbBackend::Sqlite;
                 let options = TransactionOptions {
                     sqlite_transaction_mode: sqlite.then_some(SqliteTransactionMode::Immediate),

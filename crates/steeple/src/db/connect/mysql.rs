@@ -3,7 +3,6 @@
 
 use std::str::FromStr as _;
 
-use sea_orm::SqlxMySqlConnector;
 use sqlx::{ConnectOptions as _, Executor as _, MySql, mysql::MySqlConnectOptions};
 
 use super::{probe, remote_pool};
@@ -29,5 +28,5 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
             })
         })
         .connect_lazy_with(options);
-    Ok(Db::Pool(SqlxMySqlConnector::from_sqlx_mysql_pool(pool)))
+    Ok(Db::Pool(pool.into()))
 }

@@ -2,7 +2,6 @@
 
 use std::str::FromStr as _;
 
-use sea_orm::SqlxPostgresConnector;
 use sqlx::{ConnectOptions as _, Postgres, postgres::PgConnectOptions};
 
 use super::{probe, remote_pool};
@@ -19,5 +18,5 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
     let options = options.disable_statement_logging();
     probe::<Postgres>(&options, config, address).await?;
     let pool = remote_pool::<Postgres>(config, workers).connect_lazy_with(options);
-    Ok(Db::Pool(SqlxPostgresConnector::from_sqlx_postgres_pool(pool)))
+    Ok(Db::Pool(pool.into()))
 }

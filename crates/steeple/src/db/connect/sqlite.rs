@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::SqlxSqliteConnector;
 use sqlx::{
     ConnectOptions as _, Connection as _, Sqlite, SqliteConnection,
     pool::PoolOptions,
@@ -27,8 +26,9 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
         .foreign_keys(true)
         .busy_timeout(config.busy_timeout)
         .statement_cache_capacity(config.statement_cache)
-        // 16 MB of pages per connection, and reads of the file without copying: both are limits, not reservations.
-        .pragma("cache_size", "-16000")
+        // Reads of the file without copying, up to so much: a limit, not a reservation. What is beyond it goes through the
+        // page cache of each connection, which stays at SQLite's own 2 MB: one that is larger is filled by the first export of
+        // a long log, and kept.
         .pragma("mmap_size", "268435456")
         .pragma("temp_store", "memory");
     if !memory && !read_only {
@@ -57,7 +57,7 @@ pub(super) async fn connect(config: &Config, workers: usize, address: &Address) 
         probe::<Sqlite>(&options, config, address).await?;
         pool.max_connections(size(config, workers, 2, (4, 16))).connect_lazy_with(options)
     };
-    Ok(Db::Pool(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
+    Ok(Db::Pool(pool.into()))
 }
 
 /// Giving a new file its write-ahead log needs the file alone for a moment, and SQLite does not wait for that: programs

@@ -25,7 +25,7 @@ pub struct Past {
 /// Whether the table is there.
 pub(super) async fn exists(db: &Db) -> Result<bool, DbErr> {
     match db {
-        Db::Pool(pool) => SchemaManager::new(pool).has_table(TABLE).await,
+        Db::Pool(pool) => SchemaManager::new(pool.connection()).has_table(TABLE).await,
         Db::Transaction(transaction) => SchemaManager::new(transaction.connection()).has_table(TABLE).await,
     }
 }
