@@ -54,7 +54,6 @@ impl Coins {
                 .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
-                .pragma("cache_size", "-16000")
                 .pragma("mmap_size", "268435456")
                 .pragma("temp_store", "memory")
                 .disable_statement_logging();

@@ -105,8 +105,8 @@ fn counted(found: &requests::Requests, older: bool) -> String {
     let count = shown::number(found.page.count as f64);
     let words = if found.page.count == 1 && found.page.count_is_exact { "request" } else { "requests" };
     let place = if older { " from here on" } else { "" };
-    let place = match found.looked_back_hours {
-        Some(hours) => format!("{place} in the last {hours} hours (give a time to look further back)"),
+    let place = match found.looked_back_to {
+        Some(time) => format!("{place}, back to {} UTC; Older looks further", time.format("%F %T")),
         None => place.to_owned(),
     };
     if found.page.count_is_exact {

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Monitor, endpoint::Asked, requests::question, taken};
 use crate::{
     error::{Error, Result},
-    record::{RequestLog, RequestLogRow},
+    record::{Parts, RequestLogRow},
 };
 
 /// Rows of one part.
@@ -62,14 +62,13 @@ pub(super) async fn export(asked: Asked) -> Result<Response> {
     let left = query.whole("limit").map_or(u64::MAX, |limit| limit as u64);
     let log = question(&monitor, &query);
     // The first part is read before the answer begins, so that what cannot be read is told.
-    let asked = log.clone().limit(PART.min(left));
-    let first = monitor.ask(move |db| async move { asked.all(&db).await }).await?;
+    let first = monitor.ask(move |db| async move { log.parts().next(&db, PART.min(left)).await }).await?;
     let (out, parts) = mpsc::channel(2);
     let name = match format {
         Format::Csv => "requests.csv",
         Format::Ndjson => "requests.ndjson",
     };
-    tokio::spawn(write(monitor, log, format, (first, left), out, place));
+    tokio::spawn(write(monitor, format, (first, left), out, place));
     let mut response = Response::new(Body::from_stream(ReceiverStream::new(parts)));
     let headers = response.headers_mut();
     headers.insert(
@@ -88,9 +87,8 @@ type Part = Result<Bytes, Error>;
 
 async fn write(
     monitor: Arc<Monitor>,
-    log: RequestLog,
     format: Format,
-    (mut rows, mut left): (Vec<RequestLogRow>, u64),
+    ((mut rows, mut rest), mut left): ((Vec<RequestLogRow>, Option<Parts>), u64),
     out: mpsc::Sender<Part>,
     place: OwnedSemaphorePermit,
 ) {
@@ -100,8 +98,8 @@ async fn write(
             return;
         }
     }
-    while let Some(last) = rows.last().map(|row| row.id) {
-        left -= (rows.len() as u64).min(left);
+    loop {
+        left = left.saturating_sub(rows.len() as u64);
         let part = rows.iter().fold(Vec::new(), |mut part, row| {
             match format {
                 Format::Csv => csv(&mut part, row),
@@ -109,12 +107,13 @@ async fn write(
             }
             part
         });
-        if !taken(&out, Ok(part.into())).await || left == 0 {
+        let gone = if part.is_empty() { out.is_closed() } else { !taken(&out, Ok(part.into())).await };
+        if gone || left == 0 {
             break;
         }
-        let next = log.clone().before(last).limit(PART.min(left));
-        rows = match monitor.ask_on(move |db| async move { next.all(&db).await }).await {
-            Ok(rows) => rows,
+        let Some(parts) = rest else { break };
+        (rows, rest) = match monitor.ask_on(move |db| async move { parts.next(&db, PART.min(left)).await }).await {
+            Ok(found) => found,
             // The answer has begun: it breaks off, and its reader sees that.
             Err(error) => {
                 tracing::warn!(error = error.for_log(), "an export of the request log broke off");

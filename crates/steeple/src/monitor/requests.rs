@@ -13,6 +13,7 @@ use super::{
     services::served,
 };
 use crate::{
+    clock::Time,
     error::{Code, Error, Result},
     record::{RequestLog, RequestLogRow, State, code_name},
 };
@@ -49,32 +50,24 @@ macro_rules! filters {
                 "method",
                 Kind::Text,
                 "Only calls to methods of this name. Without a service: of the one that is served and has such a method; \
-                 where not exactly one has, of any, but only of the last 24 hours unless a time is given."
+                 where not exactly one has, of any, and see `looked_back_to`."
             ),
             parameter("status", Kind::Choice(&STATUSES, None), "Only calls with this status."),
             parameter("code", Kind::Choice(&CODES, None), "Only calls that ended with this code."),
             parameter("user_id", Kind::Whole(0, i64::MAX, None), "Only calls of this user."),
             parameter("api_key_id", Kind::Whole(0, i64::MAX, None), "Only calls with this API key."),
             parameter("request_id", Kind::Text, "Only calls with this request id."),
-            parameter(
-                "client_ip",
-                Kind::Text,
-                "Only calls from this address; of the last 24 hours unless a time is given."
-            ),
-            parameter(
-                "text",
-                Kind::Text,
-                "Only failed calls with this in their error; of the last 24 hours unless a time is given."
-            ),
+            parameter("client_ip", Kind::Text, "Only calls from this address; see `looked_back_to`."),
+            parameter("text", Kind::Text, "Only failed calls with this in their error; see `looked_back_to`."),
             parameter(
                 "min_ms",
                 Kind::Whole(0, MOST_MS, None),
-                "Only calls that took at least so many milliseconds; below 100 of the last 24 hours unless a time is given."
+                "Only calls that took at least so many milliseconds; below 100, see `looked_back_to`."
             ),
             parameter(
                 "max_ms",
                 Kind::Whole(0, MOST_MS, None),
-                "Only calls that took at most so many milliseconds; of the last 24 hours unless a time is given."
+                "Only calls that took at most so many milliseconds; see `looked_back_to`."
             ),
             parameter("hours", Kind::Whole(1, 87_600, None), "Only calls that began in the last hours."),
             parameter("since", Kind::Moment, "Only calls that began then or later."),
@@ -161,12 +154,13 @@ pub(crate) struct Requests {
     pub page: Paged<Item>,
     /// `before` of the page after this one; null on the last.
     pub next_before: Option<i64>,
-    /// Only so many last hours were looked at, because no time was given and no index finds what was asked for. Null: all
-    /// that was asked for.
-    pub looked_back_hours: Option<u32>,
+    /// Only calls since about then were looked at, and counted: no index finds what was asked for, so one look goes through
+    /// the newest 250,000 calls, or the newest 20,000 failed ones for a text. Go on with `next_before`, also from an empty
+    /// page. Null: all there is.
+    pub looked_back_to: Option<Time>,
 }
 
-/// The question that the filters ask; [bounded](RequestLog::bounded).
+/// The question that the filters ask.
 pub(crate) fn question(monitor: &Monitor, query: &Query) -> RequestLog {
     let number = |name| query.whole(name);
     let ms = |name| number(name).map(|ms| u32::try_from(ms).unwrap_or(u32::MAX));
@@ -216,7 +210,7 @@ pub(crate) fn question(monitor: &Monitor, query: &Query) -> RequestLog {
     if let Some(moment) = query.moment("until") {
         log = log.until(moment);
     }
-    log.bounded()
+    log
 }
 
 /// The one service that is served and has a method of this name: with it, an index finds the calls.
@@ -245,13 +239,17 @@ pub(crate) async fn list(
     if page > last {
         return Err(Error::not_found("page", format!("{page}; pages go up to {last}, then go on with before")));
     }
-    let looked_back_hours = log.looks_back();
-    let found = monitor.ask(move |db| async move { log.page(&db, page, page_size).await }).await?;
-    let next_before = found.rows.last().map(|row| row.id);
+    let (found, reach) = monitor
+        .ask(move |db| async move {
+            let (log, reach) = log.within_reach(&db).await?;
+            Ok((log.page(&db, page, page_size).await?, reach))
+        })
+        .await?;
+    let last = found.rows.last().map(|row| row.id);
     let items = Item::of(monitor, found.rows).await?;
     let page = Paged::of(items, (found.count, !found.more), (page, page_size))?;
-    let next_before = next_before.filter(|_| page.has_next || !page.count_is_exact);
-    Ok(Requests { page, next_before, looked_back_hours })
+    let next_before = if page.has_next || !page.count_is_exact { last } else { reach.map(|reach| reach.before) };
+    Ok(Requests { page, next_before, looked_back_to: reach.map(|reach| reach.back_to) })
 }
 
 async fn requests(asked: Asked) -> Result<Requests> {

@@ -30,8 +30,10 @@
 //! ```
 
 mod page;
+mod parts;
 #[cfg(test)]
 mod plans;
+mod reach;
 mod tail;
 mod way;
 
@@ -47,6 +49,8 @@ use uuid::Uuid;
 use self::way::Way;
 pub use self::{
     page::Page,
+    parts::Parts,
+    reach::Reach,
     tail::{News, Tail},
 };
 use super::{
@@ -97,8 +101,8 @@ pub struct RequestLog {
     text: bool,
     /// Asks for something that has none.
     unindexed: bool,
-    /// Looks back so many hours because nothing was said of the time.
-    looks_back: Option<u32>,
+    /// Only rows older than this one.
+    before: Option<i64>,
     limit: u64,
 }
 
@@ -124,7 +128,7 @@ impl RequestLog {
             slow: false,
             text: false,
             unindexed: false,
-            looks_back: None,
+            before: None,
             limit: DEFAULT_LIMIT,
         }
     }
@@ -189,7 +193,7 @@ impl RequestLog {
     }
 
     /// Calls to methods of this name: `GetCoin`. Without a service no index helps, and rare methods take a while; see
-    /// [`bounded`](Self::bounded).
+    /// [`within_reach`](Self::within_reach).
     pub fn by_method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
@@ -229,33 +233,15 @@ impl RequestLog {
     }
 
     /// Rows older than the row `id`: the next page after the one that ended with it.
-    pub fn before(self, id: i64) -> Self {
-        self.only(Column::Id.lt(id))
+    pub fn before(mut self, id: i64) -> Self {
+        self.before = Some(self.before.map_or(id, |before| Ord::min(before, id)));
+        self
     }
 
     /// At most so many rows; [`DEFAULT_LIMIT`] without this.
     pub fn limit(mut self, rows: u64) -> Self {
         self.limit = rows;
         self
-    }
-
-    /// Keeps a question that no index answers (an address, a text, a duration of less than 100 ms, a method without its
-    /// service) to the last [`BOUNDED_HOURS`](Self::BOUNDED_HOURS), unless it says a time or a request id: what is looked
-    /// for and seldom there would have every row read.
-    pub fn bounded(mut self) -> Self {
-        let method_alone = self.method.is_some() && self.service.is_none();
-        if (self.unindexed || method_alone) && self.since.is_none() && self.request_id.is_none() {
-            let now = clock::now();
-            let until = self.until.map_or(now, |until| Ord::min(until, now));
-            self.looks_back = Some(Self::BOUNDED_HOURS);
-            return self.since(until - TimeDelta::hours(Self::BOUNDED_HOURS.into()));
-        }
-        self
-    }
-
-    /// The hours that [`bounded`](Self::bounded) kept the question to; `None` when it did not.
-    pub fn looks_back(&self) -> Option<u32> {
-        self.looks_back
     }
 
     fn only(mut self, condition: impl Into<Condition>) -> Self {
@@ -302,6 +288,9 @@ impl RequestLog {
     fn lasting(&self, backend: DbBackend, way: Way) -> Condition {
         let sqlite = backend == DbBackend::Sqlite;
         let mut condition = self.condition.clone();
+        if let Some(id) = self.before {
+            condition = condition.add(Column::Id.lt(id));
+        }
         let created = || Expr::col(Alias::new("created_us"));
         if let Some(time) = self.since {
             condition = if sqlite {
@@ -374,7 +363,7 @@ impl RequestLog {
                 condition = condition.add(Expr::cust(format!("duration_us >= {SLOW}")));
             }
             if self.text {
-                let failed = [State::Error, State::Cancelled, State::Timeout].map(State::as_str);
+                let failed = reach::FAILED.map(State::as_str);
                 condition = condition.add(Column::Status.is_in(failed));
             }
         }

@@ -35,6 +35,7 @@ mod writer;
 pub(crate) use call::shortened;
 pub use call::{Call, Caller, MESSAGE_LIMIT, Outcome, REQUEST_ID_LIMIT, RequestId, State};
 pub use config::{Config, ConsoleLines, Format, OnFull};
+pub(crate) use log::Parts;
 pub use log::{RequestLog, RequestLogRow};
 pub use metrics::Metrics;
 pub use migrations::migrations;

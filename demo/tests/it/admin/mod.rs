@@ -1,6 +1,7 @@
 //! The admin, asked through a socket as a browser does: pages, forms, and what must not get through.
 
 mod bad_input;
+mod commands;
 mod models;
 mod people;
 mod templates;

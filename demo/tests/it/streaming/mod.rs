@@ -1,7 +1,7 @@
 //! Wallet agents: connected, heard and commanded through real sockets. What was sent, received and timed is left in
 //! `target/streaming-results`.
 
-mod agent;
+pub mod agent;
 mod centrifugo;
 mod commands;
 mod messages;

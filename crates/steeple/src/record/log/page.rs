@@ -28,8 +28,6 @@ pub struct Page {
 impl RequestLog {
     /// Rows are counted up to this number.
     pub const MOST_COUNTED: u64 = 10_000;
-    /// How far back a question goes that no index answers; see [`bounded`](Self::bounded).
-    pub const BOUNDED_HOURS: u32 = 24;
 
     /// The row with this id.
     ///

@@ -179,25 +179,47 @@ async fn the_live_tail_ends_with_the_right_to_read() {
 }
 
 #[tokio::test]
-async fn what_no_index_finds_is_looked_for_within_a_day_and_that_is_said() {
+async fn what_no_index_finds_is_looked_for_step_by_step() {
     let house = house().await;
     make_calls(&house, 4, 3).await;
+    let db = house.running.db();
     let back = "UPDATE steeple_request_call SET created_us = created_us - 172800000000, id = id - 172800000000";
-    house.running.db().execute_unprepared(back).await.unwrap();
+    db.execute_unprepared(back).await.unwrap();
+    // More than one look goes through.
+    let many = "INSERT INTO steeple_request_call (request_id, service_name, method_name, method_key, request_size, \
+        response_size, request_messages, response_messages, code, duration_us, created_us) \
+        WITH RECURSIVE number (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 250100) \
+        SELECT '00000000-0000-7000-8000-000000000000', 'other', 'M', 7, 1, 1, 1, 1, 0, 5, \
+        (SELECT MAX(created_us) FROM steeple_request_call) FROM number";
+    db.execute_unprepared(many).await.unwrap();
     let found = async |filter: &str| {
         let page = json(&house, &format!("monitor/requests/?{filter}")).await;
-        (page["count"].as_u64().unwrap(), page["looked_back_hours"].as_u64())
+        (page["count"].as_u64().unwrap(), page["next_before"].as_i64(), page["looked_back_to"].is_string())
     };
-    for filter in ["text=told", "client_ip=127.0.0.1", "max_ms=100000", "min_ms=0", "method=Gone"] {
-        assert_eq!(found(filter).await, (0, Some(24)), "{filter}");
+    let address = "client_ip=127.0.0.1";
+    for (filter, all) in [
+        (address, 7),
+        ("max_ms=60000&client_ip=127.0.0.1", 7),
+        ("method=Gone", 0),
+        ("min_ms=1&hours=72&client_ip=192.0.2.1", 0),
+    ] {
+        let (count, next, stopped) = found(filter).await;
+        assert!(count == 0 && stopped, "{filter}: {count}");
+        let (count, end, stopped) = found(&format!("{filter}&before={}", next.unwrap())).await;
+        assert!(end.is_none() && !stopped, "{filter}");
+        assert_eq!(count, all, "{filter}");
     }
-    assert_eq!(found("text=told&hours=72").await, (3, None));
-    assert_eq!(found("client_ip=127.0.0.1&since=2026-01-01T00:00:00Z").await, (7, None));
-    assert_eq!(found("method=Unary").await, (7, None), "one service has it, and with that an index finds it");
-    assert_eq!(found("min_ms=100").await, (0, None));
-    assert_eq!(found("status=error").await, (3, None));
-    assert_eq!(found("").await, (7, None));
-    assert_eq!(get(&house, "monitor/requests/export/?text=told").await.body.lines().count(), 1);
+    assert_eq!(found("text=told").await, (3, None, false), "there are not that many failures");
+    assert_eq!(found("client_ip=127.0.0.1&hours=1").await, (0, None, false));
+    assert_eq!(found("method=Unary").await, (7, None, false), "one service has it, and with that an index finds it");
+    assert_eq!(found("min_ms=100").await, (0, None, false));
+    assert_eq!(found("status=error").await, (3, None, false));
+    for (filter, rows) in
+        [("client_ip=127.0.0.1", 7), ("text=told", 3), ("method=M&limit=2500", 2500), ("method=Gone", 0)]
+    {
+        let file = get(&house, &format!("monitor/requests/export/?{filter}")).await;
+        assert_eq!(file.body.lines().count(), 1 + rows, "{filter}");
+    }
     let recent = async |hours: u32| {
         let detail = json(&house, &format!("services/trial.v1.Trial/?hours={hours}")).await;
         detail["recent_errors"].as_array().unwrap().len()

@@ -139,39 +139,6 @@ on_every_database! {
             assert_eq!(RequestLog::all_time().by_client_ip(address).count(&db).await.unwrap(), found, "{address}");
         }
     }
-
-    async fn what_no_index_finds_is_looked_for_within_a_day(database: Database) {
-        let db = migrated(&database).await;
-        let recorder = start(&config(), &db);
-        make_calls(&recorder, 2, Code::NotFound);
-        recorder.finish(PATIENCE).await;
-        let back = match db.backend() {
-            DbBackend::Sqlite => "created_us = created_us - 2 * 86400000000, id = id - 2 * 86400000000",
-            DbBackend::MySql => "created_at = created_at - INTERVAL 2 DAY",
-            _ => "created_at = created_at - interval '2 days'",
-        };
-        execute(&db, &format!("UPDATE {} SET {back}", table(&db))).await;
-        let all = RequestLog::all_time;
-        for bounded in [
-            all().by_client_ip("192.0.2.7"),
-            all().containing("coin"),
-            all().by_method("GetCoin"),
-            all().slow(0),
-            all().quick(1_000_000),
-        ] {
-            assert_eq!(bounded.clone().count(&db).await.unwrap(), 2);
-            assert_eq!(bounded.clone().since(steeple::clock::now() - chrono::TimeDelta::days(3)).bounded().looks_back(), None);
-            let until = steeple::clock::now() - chrono::TimeDelta::days(1);
-            assert_eq!(bounded.clone().until(until).bounded().count(&db).await.unwrap(), 0, "a day before then");
-            let until = steeple::clock::now() - chrono::TimeDelta::hours(40);
-            assert_eq!(bounded.clone().until(until).bounded().count(&db).await.unwrap(), 2);
-            let bounded = bounded.bounded();
-            assert_eq!((bounded.looks_back(), bounded.count(&db).await.unwrap()), (Some(24), 0));
-        }
-        for indexed in [all(), all().errors(), all().by_service("crypto.CryptoService").by_method("GetCoin"), all().slow(100)] {
-            assert_eq!(indexed.bounded().looks_back(), None);
-        }
-    }
 }
 
 /// More than are counted: the newest are found along the ids.
