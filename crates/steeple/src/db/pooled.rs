@@ -10,7 +10,10 @@ use sea_orm::{
     SqlxPostgresConnector, SqlxSqliteConnector, Statement, Values, metric::Info,
 };
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Database, Executor, IntoArguments, MySql, MySqlPool, PgPool, Postgres, Sqlite, SqlitePool};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Database, Executor, IntoArguments, MySql, MySqlPool, PgPool, Postgres, Sqlite,
+    SqlitePool,
+};
 
 use super::{Pool, turns::Turns};
 
@@ -141,7 +144,10 @@ where
     let mut turn = turns.turn().await.map_err(not_acquired)?;
     let query = sqlx::query_with(AssertSqlSafe(sql), bound(values));
     let row = query.fetch_optional(turn.connection()).await.map_err(|error| DbErr::Query(failed(error)))?;
-    turn.done();
+    // MySQL may have more to say than the first row: nothing that the next statement should hear.
+    if turn.connection().flush().await.is_ok() {
+        turn.done();
+    }
     Ok(row.map(Into::into))
 }
 
@@ -173,5 +179,61 @@ fn not_acquired(error: sqlx::Error) -> DbErr {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
         error => DbErr::Conn(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::SeqCst},
+        time::Duration,
+    };
+
+    use sea_orm::{ConnectionTrait as _, DbBackend};
+    use sqlx::{pool::PoolOptions, sqlite::SqliteConnectOptions};
+
+    use super::*;
+    use crate::{Db, db::Config, record::databases::Database};
+
+    #[tokio::test]
+    async fn a_connection_whose_statement_failed_goes_back_to_the_pool() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = SqliteConnectOptions::new().filename(folder.path().join("db.sqlite3")).create_if_missing(true);
+        let back = Arc::new(AtomicUsize::new(0));
+        let count = back.clone();
+        let options = PoolOptions::<Sqlite>::new().max_connections(1).after_release(move |_, _| {
+            count.fetch_add(1, SeqCst);
+            Box::pin(async { Ok(true) })
+        });
+        let pooled = Pooled::from(options.connect_with(file).await.expect("a file"));
+        let statement = |sql| Statement::from_string(DbBackend::Sqlite, sql);
+        let good = || pooled.query_one(statement("SELECT 1"));
+        let (first, second, third, fourth) = tokio::join!(
+            pooled.query_one(statement("SELECT nothing")),
+            pooled.query_all(statement("SELECT nothing")),
+            pooled.execute(statement("SELECT nothing")),
+            good()
+        );
+        assert!(matches!((first, second, third), (Err(DbErr::Query(_)), Err(DbErr::Query(_)), Err(DbErr::Exec(_)))));
+        assert!(fourth.expect("an answer").is_some());
+        while back.load(SeqCst) < 4 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_statement_has_not_said_yet_is_nobody_elses_on_mysql() {
+        let Some(database) = Database::mysql().await else { return };
+        let db = Db::connect(&Config { max_connections: Some(1), ..database.config() }, 1).await.expect("a database");
+        db.execute_unprepared("CREATE TABLE t (id bigint PRIMARY KEY)").await.expect("a table");
+        db.execute_unprepared("INSERT INTO t VALUES (1), (2), (3)").await.expect("rows");
+        // Its first row comes, then an error: the second has two values for one.
+        let half = "SELECT id, (SELECT other.id FROM t AS other WHERE other.id <= t.id) AS less FROM t ORDER BY id";
+        let ask = |sql| db.query_one_raw(Statement::from_string(DbBackend::MySql, sql));
+        for _ in 0..20 {
+            let (_, one, two) = tokio::join!(ask(half), ask("SELECT 1"), ask("SELECT 2"));
+            assert!(one.expect("an answer").is_some() && two.expect("an answer").is_some());
+        }
+        db.close().await;
     }
 }

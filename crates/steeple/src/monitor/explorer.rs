@@ -23,7 +23,7 @@ use super::{
     endpoint::{Asked, Endpoint, get, post},
     paged::Paged,
     query::{Kind, Parameter, parameter},
-    requests::{self, Item},
+    requests::{self, Item, Requests},
     services::served,
 };
 use crate::{
@@ -141,6 +141,18 @@ pub(crate) struct Called {
     pub metadata: BTreeMap<String, String>,
     /// When it ended.
     pub timestamp: clock::Time,
+}
+
+/// A page of calls in few words.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Logs {
+    /// The page.
+    #[serde(flatten)]
+    pub page: Paged<Logged>,
+    /// As in `monitor/requests/`.
+    pub next_before: Option<i64>,
+    /// As in `monitor/requests/`.
+    pub looked_back_to: Option<clock::Time>,
 }
 
 /// A call of the log, in few words.
@@ -297,9 +309,11 @@ async fn call(asked: Asked, wanted: Wanted) -> Result<Called> {
     make(&asked.monitor, asked.asker(), Caller::Shown, wanted).await
 }
 
-async fn logs(asked: Asked) -> Result<Paged<Logged>> {
+async fn logs(asked: Asked) -> Result<Logs> {
     let Asked { monitor, query, .. } = &asked;
-    let mut page = requests::list(monitor, requests::question(monitor, query), query.page(), None).await?.page;
+    let log = requests::question(monitor, query);
+    let found = requests::list(monitor, log, query.page(), query.whole("before")).await?;
+    let Requests { mut page, next_before, looked_back_to } = found;
     let items = std::mem::take(&mut page.results);
     let logged = |Item { row, username, .. }: Item| Logged {
         request_id: row.request_id,
@@ -312,5 +326,5 @@ async fn logs(asked: Asked) -> Result<Paged<Logged>> {
         created_at: row.created_at,
         user: username,
     };
-    Ok(page.with(items.into_iter().map(logged).collect()))
+    Ok(Logs { page: page.with(items.into_iter().map(logged).collect()), next_before, looked_back_to })
 }

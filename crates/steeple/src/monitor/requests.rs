@@ -77,15 +77,12 @@ macro_rules! filters {
     };
 }
 
-const LIST: &[Parameter] = filters![
-    PAGE,
-    PAGE_SIZE,
-    parameter(
-        "before",
-        Kind::Whole(1, i64::MAX, None),
-        "Only rows older than this id: the next page, without counting."
-    )
-];
+const LIST: &[Parameter] = filters![PAGE, PAGE_SIZE, BEFORE];
+const BEFORE: Parameter = parameter(
+    "before",
+    Kind::Whole(1, i64::MAX, None),
+    "Only rows older than this id: the next page, without counting.",
+);
 const EXPORT: &[Parameter] = filters![
     parameter("format", Kind::Choice(&["csv", "ndjson"], Some("csv")), "The shape of the file."),
     parameter("limit", Kind::Whole(1, 100_000_000, None), "At most so many rows.")
@@ -93,7 +90,7 @@ const EXPORT: &[Parameter] = filters![
 /// The filters alone.
 pub(crate) const LIVE: &[Parameter] = filters![];
 /// What `test/logs/` takes.
-pub(super) const LOGS: &[Parameter] = filters![PAGE, PAGE_SIZE];
+pub(super) const LOGS: &[Parameter] = filters![PAGE, PAGE_SIZE, BEFORE];
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -155,8 +152,8 @@ pub(crate) struct Requests {
     /// `before` of the page after this one; null on the last.
     pub next_before: Option<i64>,
     /// Only calls since about then were looked at, and counted: no index finds what was asked for, so one look goes through
-    /// the newest 250,000 calls, or the newest 20,000 failed ones for a text. Go on with `next_before`, also from an empty
-    /// page. Null: all there is.
+    /// the newest 250,000 calls, or the newest 20,000 of the failed ones, of the user's, of the key's or of the method's. Go
+    /// on with `next_before`, also from an empty page. Null: all there is.
     pub looked_back_to: Option<Time>,
 }
 
@@ -248,7 +245,10 @@ pub(crate) async fn list(
     let last = found.rows.last().map(|row| row.id);
     let items = Item::of(monitor, found.rows).await?;
     let page = Paged::of(items, (found.count, !found.more), (page, page_size))?;
-    let next_before = if page.has_next || !page.count_is_exact { last } else { reach.map(|reach| reach.before) };
+    // Of a full page the next begins where it ends, whatever was counted: a call may have ended in between.
+    let full = page.results.len() as u64 == page_size && reach.is_some();
+    let more = page.has_next || !page.count_is_exact || full;
+    let next_before = if more { last } else { reach.map(|reach| reach.before) };
     Ok(Requests { page, next_before, looked_back_to: reach.map(|reach| reach.back_to) })
 }
 

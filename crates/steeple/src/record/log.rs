@@ -99,6 +99,10 @@ pub struct RequestLog {
     slow: bool,
     /// Asks for a text of failures.
     text: bool,
+    /// Asks for failures alone.
+    failed: bool,
+    /// Asks for those that an index has in the order of their ids.
+    narrowed: Option<SimpleExpr>,
     /// Asks for something that has none.
     unindexed: bool,
     /// Only rows older than this one.
@@ -127,6 +131,8 @@ impl RequestLog {
             code: None,
             slow: false,
             text: false,
+            failed: false,
+            narrowed: None,
             unindexed: false,
             before: None,
             limit: DEFAULT_LIMIT,
@@ -177,7 +183,8 @@ impl RequestLog {
 
     /// Calls in this state.
     pub fn by_status(self, state: State) -> Self {
-        let question = self.once_ended(Column::Status.eq(state.as_str()));
+        let failed = self.failed || reach::FAILED.contains(&state);
+        let question = Self { failed, ..self }.once_ended(Column::Status.eq(state.as_str()));
         match state {
             State::Success => question,
             // A planner uses the partial index on the status only when the statement's text, without its parameters,
@@ -201,12 +208,12 @@ impl RequestLog {
 
     /// Calls of this user (`auth_user.id`).
     pub fn by_user(self, id: i64) -> Self {
-        self.once_ended(Column::UserId.eq(id))
+        Self { narrowed: Some(Column::UserId.eq(id)), ..self }.once_ended(Column::UserId.eq(id))
     }
 
     /// Calls with this API key (`steeple_api_key.id`).
     pub fn by_api_key(self, id: i64) -> Self {
-        self.once_ended(Column::ApiKeyId.eq(id))
+        Self { narrowed: Some(Column::ApiKeyId.eq(id)), ..self }.once_ended(Column::ApiKeyId.eq(id))
     }
 
     /// Calls with this request id; callers may repeat theirs. One that is a UUID of version 7 names its moment, and is

@@ -12,7 +12,7 @@
 #[cfg(test)]
 #[path = "../../tests/it/databases.rs"]
 #[expect(unused_macros, unused_imports, reason = "made for tests that are asynchronous themselves")]
-mod databases;
+pub(crate) mod databases;
 
 mod call;
 mod callers;

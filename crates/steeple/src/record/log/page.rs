@@ -45,7 +45,7 @@ impl RequestLog {
 
     /// Failed calls whose error text has this in it, taken literally. Letter case counts, but on SQLite.
     pub fn containing(mut self, text: &str) -> Self {
-        (self.text, self.unindexed) = (true, true);
+        (self.text, self.failed, self.unindexed) = (true, true, true);
         let literal = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
         let like = LikeExpr::new(format!("%{literal}%")).escape('\\');
         self.once_ended(Expr::cust(NOT_SUCCESS)).once_ended(Column::ErrorMessage.like(like))

@@ -2,8 +2,11 @@
 //! said. What is seldom there would have every row read, and ten million of them take seconds.
 //!
 //! Takes such a question and gives the same one, kept to the newest calls, with where it stopped: whoever asks goes on from
-//! there, as lists of the large log services do, so that nothing is left out and no look is long. Of a text the failures
-//! are counted, which have an index; of everything else all calls. Must never: touch a question that an index answers.
+//! there, as lists of the large log services do, so that nothing is left out and no look is long. Where an index has some of
+//! what is asked for in the order of ids (failures, a user's, a key's, a method's), those are counted; else all calls.
+//!
+//! What began before a time, `until`, is found from the newest back: a look that begins far in the past takes longer.
+//! Must never: touch a question that an index answers.
 
 use chrono::TimeDelta;
 use sea_orm::{
@@ -12,7 +15,7 @@ use sea_orm::{
 };
 
 use super::{CLOCK_STEP, Column, Entity, NOT_SUCCESS, RequestLog};
-use crate::{Db, clock, record::State};
+use crate::{Db, clock, method::method_key, record::State};
 
 /// Where a look ended that did not go through all there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,23 +30,23 @@ pub struct Reach {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Steps {
     pub calls: u64,
-    pub failures: u64,
+    pub scattered: u64,
 }
 
-const STEPS: Steps = Steps { calls: RequestLog::REACHED_CALLS, failures: RequestLog::REACHED_FAILURES };
+const STEPS: Steps = Steps { calls: RequestLog::REACHED_CALLS, scattered: RequestLog::REACHED_SCATTERED };
 /// The states of those that failed.
 pub(super) const FAILED: [State; 3] = [State::Error, State::Cancelled, State::Timeout];
 
 impl RequestLog {
     /// Of what no index finds, so many calls are looked at in one go; see [`within_reach`](Self::within_reach).
     pub const REACHED_CALLS: u64 = 250_000;
-    /// So many failures, where a text is asked for. Theirs are scattered, and cost more.
-    pub const REACHED_FAILURES: u64 = 20_000;
+    /// So many, where failures are asked for, or those of a user, a key or a method: their rows are scattered, and cost more.
+    pub const REACHED_SCATTERED: u64 = 20_000;
 
     /// The same question, kept to what one look can go through: where no index finds what is asked for (an address, a
     /// text, a duration of less than 100 ms, a method without its service), the newest
-    /// [`REACHED_CALLS`](Self::REACHED_CALLS) calls or [`REACHED_FAILURES`](Self::REACHED_FAILURES) failures. With where
-    /// that is, and `None` when it is all there is. Go on [`before`](Self::before) it.
+    /// [`REACHED_CALLS`](Self::REACHED_CALLS) calls, or [`REACHED_SCATTERED`](Self::REACHED_SCATTERED) of what an index has of
+    /// it. With where that is, and `None` when it is all there is. Go on [`before`](Self::before) it.
     ///
     /// # Errors
     /// The database's.
@@ -77,21 +80,38 @@ impl RequestLog {
         if let Some(id) = self.before {
             newest = newest.filter(Column::Id.lt(id));
         }
+        if let (Some(since), Some(_)) = (self.since, self.until) {
+            // Else what is newer than the one and older than the other would be gone through for nothing.
+            newest = newest.filter(match backend {
+                DbBackend::Sqlite => Column::Id.gte(since.timestamp_micros() - CLOCK_STEP),
+                _ => Column::CreatedAt.gte(since - TimeDelta::microseconds(CLOCK_STEP)),
+            });
+        }
         if let Some(time) = self.until {
             newest = newest.filter(match backend {
                 DbBackend::Sqlite => Expr::col("created_us").lt(time.timestamp_micros()),
                 _ => Column::CreatedAt.lt(time),
             });
         }
-        match backend {
-            _ if !self.text => vec![(newest, steps.calls)],
-            // Its index has the failures in the order of their ids.
-            DbBackend::Postgres => vec![(newest.filter(Expr::cust(NOT_SUCCESS)), steps.failures)],
-            // Theirs have those of each state.
-            _ => FAILED
-                .map(|state| newest.clone().filter(Column::Status.eq(state.as_str())).filter(Expr::cust(NOT_SUCCESS)))
-                .map(|failures| (failures, steps.failures))
-                .into(),
+        if self.failed {
+            return match backend {
+                // Its index has the failures in the order of their ids.
+                DbBackend::Postgres => vec![(newest.filter(Expr::cust(NOT_SUCCESS)), steps.scattered)],
+                // Theirs have those of each state.
+                _ => FAILED
+                    .map(|state| newest.clone().filter(Column::Status.eq(state.as_str())))
+                    .map(|failures| (failures.filter(Expr::cust(NOT_SUCCESS)), steps.scattered))
+                    .into(),
+            };
+        }
+        if let Some(narrowed) = &self.narrowed {
+            return vec![(newest.filter(narrowed.clone()), steps.scattered)];
+        }
+        match (&self.service, &self.method) {
+            (Some(service), Some(method)) => {
+                vec![(newest.filter(Column::MethodKey.eq(method_key(service, method))), steps.scattered)]
+            }
+            _ => vec![(newest, steps.calls)],
         }
     }
 }
@@ -105,7 +125,7 @@ mod tests {
 
     const CALLS: i64 = 60;
     const SECOND: i64 = 1_000_000;
-    const STEPS: Steps = Steps { calls: 7, failures: 3 };
+    const STEPS: Steps = Steps { calls: 7, scattered: 3 };
 
     /// A call a second: every third fails and says so, every fifth was cancelled, addresses take turns.
     async fn filled(database: &Database) -> (Db, clock::Time) {
@@ -113,6 +133,7 @@ mod tests {
         crate::db::migrate::up(&db, &migrations()).await.expect("the tables");
         let begin = clock::now() - TimeDelta::seconds(1000);
         let sqlite = db.backend() == DbBackend::Sqlite;
+        let key = method_key("a.B", "C");
         let rows = (1..=CALLS).map(|i| {
             let began = begin + TimeDelta::seconds(i);
             let (code, name, status) = match i {
@@ -122,6 +143,7 @@ mod tests {
             };
             let error = if code == 0 { "NULL".to_owned() } else { format!("'told {i}'") };
             let outcome = if sqlite { code.to_string() } else { format!("'{status}', '{name}'") };
+            let user = if i % 2 == 0 { "7" } else { "NULL" };
             let came = format!("192.0.2.{}", i % 4);
             let from = if sqlite { format!("'{came}:77'") } else { format!("'{came}:77', '{came}'") };
             let at = if sqlite {
@@ -130,15 +152,15 @@ mod tests {
                 format!("'{}', {}", began.format("%F %T%.6f"), 2 * i)
             };
             let (path, known) = if sqlite { ("", "") } else { (", '/a.B/C'", ", false") };
-            format!("('mine', 'a.B', 'C', 7{path}, 1, 1, 1, 1, {outcome}, {error}, 5{known}, {from}, {at})")
+            format!("('mine', 'a.B', 'C', {key}{path}, 1, 1, 1, 1, {outcome}, {error}, 5{known}, {from}, {at}, {user})")
         });
         let names = if sqlite {
             "steeple_request_call (request_id, service_name, method_name, method_key, request_size, response_size, \
-             request_messages, response_messages, code, error_message, duration_us, peer, created_us, id)"
+             request_messages, response_messages, code, error_message, duration_us, peer, created_us, id, user_id)"
         } else {
             "steeple_request_log (request_id, service_name, method_name, method_key, full_method, request_size, \
              response_size, request_messages, response_messages, status, grpc_status_code, error_message, duration_us, \
-             is_authenticated, peer, client_ip, created_at, id)"
+             is_authenticated, peer, client_ip, created_at, id, user_id)"
         };
         let rows = rows.collect::<Vec<_>>().join(", ");
         db.execute_unprepared(&format!("INSERT INTO {names} VALUES {rows}")).await.expect("rows");
@@ -176,15 +198,20 @@ mod tests {
             (all().by_method("C"), 8),
             (all().by_method("C").until(call(30, begin)), 4),
             (all().by_client_ip("192.0.2.1").before(all().all(&db).await.unwrap()[20].id), 5),
-            (all().by_service("a.B").by_client_ip("192.0.2.2").errors(), 8),
+            (all().by_service("a.B").by_client_ip("192.0.2.2").errors(), 5),
+            (all().by_service("a.B").by_method("C").by_client_ip("192.0.2.2"), 18),
+            (all().by_user(7).by_client_ip("192.0.2.2"), 5),
+            (all().by_method("C").since(call(20, begin)).until(call(40, begin)), 1),
         ] {
             let (found, looks) = walked(&db, &question).await;
             assert_eq!(found, question.clone().limit(1000).all(&db).await.unwrap(), "{question:?}");
-            assert!((least..=12).contains(&looks), "{looks} looks: {question:?}");
+            assert!((least..=least + 8).contains(&looks), "{looks} looks: {question:?}");
         }
         // Whatever the clocks said, a minute before the time is enough.
-        let (_, looks) = walked(&db, &all().by_method("C").since(call(200, begin))).await;
-        assert_eq!(looks, 1);
+        for (since, most) in [(call(200, begin), 1), (call(100, begin), 3)] {
+            let (_, looks) = walked(&db, &all().by_method("C").since(since)).await;
+            assert_eq!(looks, most);
+        }
         for indexed in
             [all(), all().errors(), all().by_service("a.B").by_method("C"), all().slow(100), all().by_user(7)]
         {

@@ -209,6 +209,18 @@ async fn what_no_index_finds_is_looked_for_step_by_step() {
         assert!(end.is_none() && !stopped, "{filter}");
         assert_eq!(count, all, "{filter}");
     }
+    // Pages of what one look found, then on from where it ended.
+    for path in ["monitor/requests/", "test/logs/"] {
+        let (mut rows, mut pages, mut on) = (0, 0, String::new());
+        loop {
+            let page = json(&house, &format!("{path}?{address}&page_size=3{on}")).await;
+            rows += page["results"].as_array().unwrap().len();
+            pages += 1;
+            let Some(next) = page["next_before"].as_i64() else { break };
+            on = format!("&before={next}");
+        }
+        assert_eq!((rows, pages), (7, 4), "{path}");
+    }
     assert_eq!(found("text=told").await, (3, None, false), "there are not that many failures");
     assert_eq!(found("client_ip=127.0.0.1&hours=1").await, (0, None, false));
     assert_eq!(found("method=Unary").await, (7, None, false), "one service has it, and with that an index finds it");

@@ -67,6 +67,9 @@ on_every_database! {
         let hour = minute - minute % 3600;
         execute(&db, "UPDATE steeple_request_stats SET starts_at = starts_at - 3480 WHERE period = 60").await;
         execute(&db, &format!("UPDATE steeple_request_stats SET starts_at = {hour} WHERE period = 3600")).await;
+        // In the first hour after midnight that was another day.
+        let day = hour - hour % 86_400;
+        execute(&db, &format!("UPDATE steeple_request_stats SET starts_at = {day} WHERE period = 86400")).await;
         assert_eq!(RequestLog::get_statistics(&db, 1).await.unwrap().total, 10, "by its minute, or by its hour");
         execute(&db, "UPDATE steeple_request_stats SET starts_at = starts_at - 300 WHERE period = 60").await;
         if hour + 3600 <= steeple::clock::now().timestamp() - 120 {
