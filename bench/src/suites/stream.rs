@@ -388,32 +388,19 @@ async fn nodes(bench: &Bench, sizes: &Sizes, broker: &str) -> Outcome<Findings> 
     }
 
     // Timeouts: some to warm up, the rest counted.
-    // The log is a file that is read by mapping: its pages are nobody's memory.
-    let held = || {
-        let mut held = (0, 0);
-        for server in &servers {
-            let usage = server.usage()?;
-            held = (held.0 + usage.anonymous, held.1 + usage.resident);
-        }
-        Outcome::Ok(held)
-    };
+    let resident = || servers.iter().map(|server| Ok(server.usage()?.resident)).sum::<Outcome<u64>>();
     let silent = next("silent", 0, 20)?;
     let storm = async |calls| clients[0].1.drive(&silent, &Bytes::new(), bench.load.streams, calls).await;
     let warm = storm(sizes.timeouts / 5).await?;
-    let before = held()?;
+    let before = resident()?;
     let timeouts = storm(sizes.timeouts).await?;
-    let after = held()?;
+    let after = resident()?;
     let timed_out = timeouts.failures.iter().chain(&warm.failures).all(|failure| failure.starts_with("grpc-status 4"));
     if !timed_out {
         told(&timeouts);
     }
-    let grown = mebibytes(after.0) - mebibytes(before.0);
-    let mapped = mebibytes(after.1) - mebibytes(before.1);
-    let took = timeouts.elapsed.as_secs_f64();
-    say(&format!(
-        "{} timeouts in {took:.1} s: {grown:+.1} MiB, with files that are mapped {mapped:+.1}",
-        timeouts.calls
-    ));
+    let grown = mebibytes(after) - mebibytes(before);
+    say(&format!("{} timeouts in {:.1} s: {grown:+.1} MiB", timeouts.calls, timeouts.elapsed.as_secs_f64()));
     let lost: usize = agents.iter().map(|agents| agents.ended().len()).sum();
     drop((agents, clients));
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -437,7 +424,7 @@ async fn nodes(bench: &Bench, sizes: &Sizes, broker: &str) -> Outcome<Findings> 
          long, and come after {} that are not counted; before them the nodes held {:.0} MiB together.",
         3 * each,
         sizes.timeouts / 5,
-        mebibytes(before.0)
+        mebibytes(before)
     )];
     Ok(Findings { title: "Three nodes over a broker".into(), sides: Vec::new(), criteria, notes })
 }

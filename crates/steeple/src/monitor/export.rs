@@ -19,8 +19,8 @@ use crate::{
     record::{Parts, RequestLogRow},
 };
 
-/// Rows of one part.
-const PART: u64 = 1000;
+/// Rows of one part. SQLite has a thread for each connection, and each keeps what its largest part took.
+const PART: u64 = 250;
 
 const COLUMNS: [&str; 22] = [
     "id",
